@@ -1,0 +1,3 @@
+"""rolloutctl: change what production serves, one judged step at a time."""
+
+__version__ = "0.1.0"

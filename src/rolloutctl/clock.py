@@ -1,0 +1,46 @@
+"""The only user of the system's time and of random identifiers."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+
+_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
+
+
+class SystemClock:
+    """Wall-clock UTC that never runs backwards within the process.
+
+    Time advances with the monotonic clock between readings, so that a clock set back
+    by NTP cannot re-open a deadline; a clock that jumped forward (a machine that slept) is
+    followed, because deadlines must then have passed.
+    """
+
+    def __init__(self) -> None:
+        self._latest = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Aware UTC time, never earlier than the last answer."""
+        self._latest = max(self._latest, datetime.now(UTC))
+        return self._latest
+
+    def sleep(self, seconds: float) -> None:
+        """Returns after `seconds`, at once if that is not positive."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+def monotonic_s() -> float:
+    """Seconds on a clock that only measures distances."""
+    return time.monotonic()
+
+
+def random_suffix(length: int = 6) -> str:
+    """Random lower-case letters and digits without look-alikes."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def in_seconds(now: datetime, seconds: float) -> datetime:
+    """`now` plus `seconds`."""
+    return now + timedelta(seconds=seconds)
