@@ -362,7 +362,7 @@ class Journal(Protocol):
         ...
 
     def heads(self) -> Mapping[str, int]:
-        """rollout id -> head seq of the open rollouts; cheap enough to poll."""
+        """Rollout id -> head seq of the open rollouts; cheap enough to poll."""
         ...
 
     def rollouts(self, *, open_only: bool = False) -> Sequence[RolloutRow]:

@@ -33,12 +33,12 @@ Points = Annotated[float, Unit.POINTS]
 Name = Annotated[str, Unit.NAME]
 
 
-def key(name: str, *, doc: str = "", **arguments: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
+def key(name: str, *, doc: str = "", **arguments: Any) -> Any:
     """A dataclass field written under `name` in YAML; `doc` goes into the schema."""
     return field(metadata={"key": name, "doc": doc}, **arguments)
 
 
-def doc(text: str, **arguments: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
+def doc(text: str, **arguments: Any) -> Any:
     """A dataclass field with a description for the schema."""
     return field(metadata={"doc": text}, **arguments)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """What a gate says. Only PASS lets a step be left."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NO_DATA = "no-data"
