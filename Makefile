@@ -1,0 +1,45 @@
+# Everything a visitor needs with Python 3.11+ and nothing else prepared:
+#   make demo   a whole rollout on this machine, about a minute
+#   make test   every check and every test
+# Both build their own virtual environment in .venv first, once.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help demo regression test check clean
+
+help:
+	@echo "make demo        a whole rollout on this machine, about a minute"
+	@echo "make regression  the same with a canary that goes bad: taken back by itself, exit 10"
+	@echo "make test        every check and every test"
+	@echo "make check       format, lint, types, import contracts, budgets"
+	@echo "make clean       remove the virtual environment and every cache"
+
+demo: $(VENV)/.installed
+	@$(BIN)/rolloutctl demo
+
+regression: $(VENV)/.installed
+	@$(BIN)/rolloutctl demo --regression
+
+test: $(VENV)/.installed-dev
+	@scripts/check
+	@scripts/test
+
+check: $(VENV)/.installed-dev
+	@scripts/check
+
+# The stamps make a second run immediate and follow a change of the dependencies.
+$(VENV)/.installed: pyproject.toml scripts/make-venv
+	@scripts/make-venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml scripts/make-venv
+	@scripts/make-venv $(VENV) dev
+	@touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache src/*.egg-info
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
