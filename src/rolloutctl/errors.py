@@ -4,6 +4,7 @@ RolloutctlError                    1   a bug, or the root nobody raises
 ├── UsageError                     2   the command line cannot be obeyed
 ├── InvalidPlaybook                3   the document is wrong; findings carry positions
 ├── PlanRefused                    3   the plan is unsafe or cannot work; nothing was touched
+├── InvalidSettings                3   a setting or an installed plug-in is wrong
 ├── NotFound                       3   the flag, file, object or rollout does not exist
 ├── Rejected                       3   the service refused this for good
 ├── Unauthorized                   4   no, wrong or too weak credentials
@@ -104,6 +105,12 @@ class InvalidPlaybook(RolloutctlError):
 
 class PlanRefused(RolloutctlError):
     """The plan is unsafe or cannot work here; nothing was touched."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InvalidSettings(RolloutctlError):
+    """A setting, an environment variable or an installed plug-in is wrong."""
 
     exit_code = ExitCode.INVALID
 
