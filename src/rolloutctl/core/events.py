@@ -51,6 +51,7 @@ class Why(StrEnum):
     CONFLICT = "conflict"  # the version moved between reading and writing
     UNAVAILABLE = "unavailable"  # not sent, or certainly without effect
     NOT_LANDED = "not-landed"  # looked after the deadline: the target is as before
+    HALF_DONE = "half-done"  # every part is as before or as wanted: write it again
     DRIFTED = "drifted"  # looked before or after: somebody else edited the target
     FAILED = "failed"  # an invocation ran and failed
 
@@ -66,11 +67,17 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePoint:
-    """What a target was, whole, before our first write."""
+    """What a target was, whole, before our first write.
+
+    `settle_s` and `write_timeout_s` are the provider's capabilities at the start:
+    decisions must not need the adapter.
+    """
 
     target: str
     address: str
     observation: Observation
+    settle_s: float = 0.0
+    write_timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +134,18 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyFailed:
-    """The effect did not take place."""
+    """The effect did not take place.
+
+    `after` is what was seen instead, where somebody looked. Recorded without an open
+    intent when the target could not even be read.
+    """
 
     key: str
+    target: str
     why: Why
     message: str
     retry_after_s: float = 0.0
+    after: Observation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +159,11 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftCleared:
-    """The target is as we left it again, or an operator said to write it again."""
+    """The target is as we left it again; with `accepted`, that edit will be written over."""
 
     target: str
     because: str
+    accepted: Observation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +178,7 @@ class OutsideKilled:
 class GateRecord:
     """A gate's standing within one step: counts, evidence, the verdict after limits.
 
-    `measured` is the last single verdict; `verdict` is what decisions use. `gap_from`
-    is the judgement before; streaks broke if it was too long ago.
+    `measured` is the last single verdict; `verdict` is what decisions use.
     """
 
     verdict: Verdict
@@ -177,6 +190,7 @@ class GateRecord:
     errors: int = 0
     passes_in_row: int = 0
     judgements: int = 0
+    is_guardrail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
