@@ -1,0 +1,102 @@
+"""The table of commands, and the Typer group that imports one only when it is invoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+#: Typer keeps its vendored Command, Context and HelpFormatter private: nothing to name here.
+Vendored = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: the module and function behind it, and its line in the help."""
+
+    name: str
+    module: str
+    summary: str
+
+
+#: Sections of `--help`, in the order in which a rollout needs them.
+SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    (
+        "Before a rollout",
+        (
+            Entry("lint", "lint", "Check playbooks: file:line:column, what is wrong, the fix."),
+            Entry("plan", "plan", "Show what would be written, where, in which order."),
+            Entry("check", "check", "Judge the gates once, now, without a rollout."),
+            Entry("verify", "verify", "Compare the exposure real SDKs see with the intended one."),
+            Entry("schema", "schema", "Print the playbook's JSON Schema for editors."),
+        ),
+    ),
+)
+
+EPILOG = """\
+Example:
+
+  rolloutctl plan playbook.yaml
+"""
+
+
+def entries() -> dict[str, Entry]:
+    """Every command by its name, in the order of the help."""
+    return {entry.name: entry for _, section in SECTIONS for entry in section}
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by name; imports the module of the one that is used."""
+
+    def list_commands(self, ctx: Vendored) -> list[str]:
+        """Names in the order of the help."""
+        del ctx
+        return list(entries())
+
+    def get_command(self, ctx: Vendored, cmd_name: str) -> Vendored:
+        """The command, built from its module's function."""
+        del ctx
+        entry = entries().get(cmd_name)
+        return None if entry is None else build_command(entry)
+
+    def format_commands(self, ctx: Vendored, formatter: Vendored) -> None:
+        """Sections of names and summaries, without importing any command."""
+        del ctx
+        width = max(len(name) for name in entries())
+        for title, section in SECTIONS:
+            with formatter.section(title):
+                formatter.write_dl([(entry.name.ljust(width), entry.summary) for entry in section])
+
+    def format_epilog(self, ctx: Vendored, formatter: Vendored) -> None:
+        """The example, its line breaks kept."""
+        del ctx
+        formatter.write(f"\n{EPILOG}")
+
+
+def build_command(entry: Entry) -> Vendored:
+    """Imports a command's module and makes its function a command."""
+    module = import_module(f"rolloutctl.cli.{entry.module}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name=entry.name)(module.run)
+    return typer.main.get_command(app)
+
+
+def build_app() -> Vendored:
+    """The whole command line."""
+    app = typer.Typer(
+        cls=LazyGroup,
+        name="rolloutctl",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(rolloutctl)
+    return typer.main.get_command(app)
+
+
+def rolloutctl() -> None:
+    """Change what production serves, one judged step at a time."""

@@ -1,0 +1,130 @@
+"""The entry point: starts a command, and is the one place that makes exit codes.
+
+A broken pipe (`rolloutctl list | head`) is silent and changes no exit code: the console
+drops what nobody reads and the command goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolloutctl import __version__
+from rolloutctl.errors import ExitCode, RolloutctlError
+
+if TYPE_CHECKING:  # importing them for real would cost `--version` more than it does
+    from rolloutctl.core.json_types import Json
+    from rolloutctl.ui.console import Console
+
+#: Set to 1 to see the traceback of an uncaught error.
+DEBUG_VARIABLE = "ROLLOUTCTL_DEBUG"
+#: Larger playbooks are refused anyway; excerpts are not read from them.
+EXCERPT_FILE_MAX_BYTES = 4 * 2**20
+
+
+def main() -> None:
+    """Runs `sys.argv` and exits."""
+    sys.exit(int(run(sys.argv[1:], os.environ)))
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
+    """Runs one command line to its exit code; the only `except Exception` of the CLI."""
+    if list(arguments) == ["--version"]:  # answered before typer is imported: 0.2 x its cost
+        sys.stdout.write(f"rolloutctl {__version__}\n")
+        return ExitCode.DONE
+    try:
+        return _invoke(arguments)
+    except RolloutctlError as error:
+        _report(error, arguments)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _console().talk("interrupted")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes one line
+        _report_bug(error, arguments, debug=environ.get(DEBUG_VARIABLE) == "1")
+        return ExitCode.BUG
+
+
+def output_wanted(arguments: Sequence[str]) -> str:
+    """The `--output` of a command line that may not even parse; "table" if none."""
+    words = list(arguments)
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in ("--output", "-o"):
+            return following
+        if word.startswith("--output="):
+            return word.partition("=")[2]
+    return "table"
+
+
+def _invoke(arguments: Sequence[str]) -> ExitCode:
+    import typer  # noqa: PLC0415 - `--version` must not pay for it
+    from typer.exceptions import TyperException  # noqa: PLC0415 - same
+
+    from rolloutctl.cli.commands import build_app  # noqa: PLC0415 - same
+
+    try:
+        answer = build_app()(list(arguments), prog_name="rolloutctl", standalone_mode=False)
+    except typer.Abort:
+        _console().talk("interrupted")
+        return ExitCode.INTERRUPTED
+    except SystemExit:
+        # With standalone_mode=False typer exits by itself only when help met a broken pipe.
+        return ExitCode.DONE
+    except TyperException as error:
+        return _usage(error)
+    return ExitCode(answer or 0)
+
+
+def _usage(error: Exception) -> ExitCode:
+    """A command line that typer could not parse: usage, what is wrong, exit 2."""
+    context = getattr(error, "ctx", None)  # absent on errors that know no command
+    text = str(error)
+    if context is not None and not text.startswith("Usage:"):
+        said = getattr(error, "format_message", lambda: text)()
+        text = f"error: {said}\n  hint: {context.command_path} --help"
+    _console().talk(text)
+    return ExitCode.USAGE
+
+
+def _report(error: RolloutctlError, arguments: Sequence[str]) -> None:
+    from rolloutctl.ui.messages import error_document, error_text  # noqa: PLC0415 - errors only
+
+    _console().talk(error_text(error, _line_of))
+    _machine(error_document(error), arguments)
+
+
+def _report_bug(error: Exception, arguments: Sequence[str], *, debug: bool) -> None:
+    import traceback  # noqa: PLC0415 - bugs only
+
+    from rolloutctl.ui.messages import bug_document, bug_text  # noqa: PLC0415 - same
+
+    if debug:
+        _console().talk("".join(traceback.format_exception(error)))
+    _console().talk(bug_text(error))
+    _machine(bug_document(error), arguments)
+
+
+def _machine(document: Mapping[str, Json], arguments: Sequence[str]) -> None:
+    wanted = output_wanted(arguments)
+    if wanted in ("json", "ndjson", "yaml"):
+        _console(wanted).document(document, str)
+
+
+def _console(output: str = "table") -> Console:
+    from rolloutctl.ui.console import Console, Output  # noqa: PLC0415 - `--version` needs none
+
+    return Console(output=Output(output))
+
+
+def _line_of(file: str, number: int) -> str | None:
+    """Line `number` of a playbook for an error's excerpt; None where it cannot be read."""
+    try:
+        with Path(file).open("rb") as stream:
+            text = stream.read(EXCERPT_FILE_MAX_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None
+    lines = text.split("\n")
+    return lines[number - 1] if 0 < number <= len(lines) else None

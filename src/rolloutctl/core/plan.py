@@ -1,0 +1,154 @@
+"""What a rollout would write, where and in which order, and what speaks against it.
+
+Pure: the caller has observed the targets and probed the adapters already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
+from rolloutctl.core.exposure import describe
+from rolloutctl.core.objections import objections
+from rolloutctl.core.observation import Finding, Severity
+from rolloutctl.core.planned import (
+    Plan,
+    PlannedGate,
+    PlannedStep,
+    PlannedTarget,
+    PlannedWrite,
+    TargetSeen,
+)
+from rolloutctl.core.playbook import Gate, Playbook, Step, Target
+from rolloutctl.core.ports import Kinds, StepContext
+from rolloutctl.core.units import format_duration
+
+__all__ = ["Plan", "PlannedStep", "PlannedTarget", "PlannedWrite", "TargetSeen", "build"]
+
+
+def build(
+    playbook: Playbook,
+    kinds: Kinds,
+    *,
+    seen: Mapping[str, TargetSeen],
+    findings: Sequence[Finding] = (),
+) -> Plan:
+    """Builds the plan: refusals first among its findings, then warnings, then the rest.
+
+    Args:
+        playbook: the whole playbook.
+        kinds: at least the step kinds that it names.
+        seen: one entry for each of its targets.
+        findings: what probing sources and notifiers brought.
+    """
+    steps = _steps(playbook, kinds, seen)
+    least_s = sum(step.least_s for step in steps)
+    found = [
+        *(f for name in playbook.targets for f in seen[name].findings),
+        *findings,
+        *objections(playbook, steps, seen=seen),
+    ]
+    order = (Severity.REFUSE, Severity.WARN, Severity.OK)
+    return Plan(
+        name=playbook.name,
+        sha256=playbook.sha256,
+        targets=tuple(_target(target, seen) for target in playbook.targets.values()),
+        steps=steps,
+        guardrails=tuple(_gate(playbook.gates[name]) for name in playbook.guardrails),
+        findings=tuple(sorted(dict.fromkeys(found), key=lambda f: order.index(f.severity))),
+        least_s=least_s,
+        deadline_s=playbook.limits.deadline_s,
+    )
+
+
+def _target(target: Target, seen: Mapping[str, TargetSeen]) -> PlannedTarget:
+    return PlannedTarget(
+        name=target.name,
+        provider=target.provider,
+        address=seen[target.name].address,
+        control=target.control.value,
+        canary=target.canary.value,
+        observation=seen[target.name].observation,
+    )
+
+
+def _gate(gate: Gate) -> PlannedGate:
+    return PlannedGate(
+        name=gate.name,
+        kind=gate.kind,
+        source=gate.source,
+        interval_s=gate.limits.interval_s,
+        warm_up_s=gate.limits.warm_up_s,
+        observe_only=gate.limits.observe_only,
+    )
+
+
+def _steps(
+    playbook: Playbook, kinds: Kinds, seen: Mapping[str, TargetSeen]
+) -> tuple[PlannedStep, ...]:
+    """Plans step after step, each on what the one before leaves behind."""
+    exposures = {
+        name: one.observation.exposure
+        for name, one in seen.items()
+        if one.observation is not None and one.observation.exposure is not None
+    }
+    planned = []
+    for step in playbook.steps:
+        if any(name not in exposures for name in step.targets):
+            break  # a target nobody could read is refused already; its writes are unknown
+        context = StepContext(playbook=playbook, step=step, exposures=dict(exposures))
+        effects = kinds.steps[step.kind].plan(step.spec, context)
+        writes, others = [], []
+        for effect in effects:
+            if isinstance(effect, Expose):
+                before = exposures[effect.target]
+                writes.append(
+                    PlannedWrite(target=effect.target, before=before, after=effect.exposure)
+                )
+                exposures[effect.target] = effect.exposure
+            else:
+                others.append(_words(effect))
+        planned.append(_step(playbook, step, writes, others=others))
+    return tuple(planned)
+
+
+def _step(
+    playbook: Playbook, step: Step, writes: Sequence[PlannedWrite], *, others: Sequence[str]
+) -> PlannedStep:
+    before = [playbook.gates[name] for name in step.before]
+    gates = [playbook.gates[name] for name in step.gates]
+    return PlannedStep(
+        index=step.index,
+        name=step.name,
+        kind=step.kind,
+        writes=tuple(writes),
+        others=tuple(others),
+        before=tuple(map(_gate, before)),
+        gates=tuple(map(_gate, gates)),
+        hold_s=step.hold_s,
+        least_s=_least_s(before) + max(step.hold_s, _least_s(gates)),
+        confirm=step.confirm,
+    )
+
+
+def _least_s(gates: Sequence[Gate]) -> float:
+    """The shortest time in which all of these can pass; gates run side by side."""
+    acting = [gate.limits for gate in gates if not gate.limits.observe_only]
+    return max(
+        (g.warm_up_s + (g.consecutive_successes - 1) * g.interval_s for g in acting), default=0.0
+    )
+
+
+def _words(effect: Effect) -> str:
+    match effect:
+        case Expose(target=target, exposure=exposure):
+            return f"{target}: {describe(exposure)}"
+        case Restore(target=target):
+            return f"{target}: restore point"
+        case Invoke(timeout_s=timeout_s):
+            return f"runs a command or call (at most {format_duration(timeout_s)})"
+        case Notify(notifiers=names):
+            return f"tells {', '.join(names)}"
+        case _:
+            assert_never(effect)

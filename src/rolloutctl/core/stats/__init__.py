@@ -1,0 +1,1 @@
+"""Statistics: one method a file, pure, each with its source."""

@@ -1,0 +1,161 @@
+"""The only place that prints: stdout is data, stderr is talk.
+
+Everything said passes `credentials.redact`. It must not know what a rollout is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import StrEnum
+from typing import IO
+
+from rolloutctl.core.json_types import Json
+from rolloutctl.credentials import redact
+
+#: Columns assumed where no terminal says otherwise.
+WIDTH_DEFAULT = 80
+#: Narrower terminals get lines of this width anyway; tables cannot be narrower.
+WIDTH_MIN = 60
+
+
+class Output(StrEnum):
+    """The form of the data on stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    YAML = "yaml"
+
+
+class Style(StrEnum):
+    """SGR parameters (ECMA-48, 8.3.117) of the few styles used."""
+
+    BOLD = "1"
+    RED = "31"
+    GREEN = "32"
+    YELLOW = "33"
+    DIM = "2"
+
+
+class Console:
+    """Writes data to stdout and talk to stderr.
+
+    A reader that went away (`| head`) ends the data, never the command: a rollout that is
+    being driven must not stop because nobody reads its log. The exit code stays.
+    """
+
+    def __init__(
+        self,
+        *,
+        output: Output = Output.TABLE,
+        out: IO[str] | None = None,
+        err: IO[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.output = output
+        self._out = out
+        self._err = err
+        self._environ = os.environ if environ is None else environ
+        self.reader_left = False
+
+    def data(self, text: str) -> None:
+        """Writes lines to stdout, at once."""
+        if self.reader_left:
+            return
+        try:
+            print(redact(text), file=self._stdout, flush=True)
+        except BrokenPipeError:
+            self.reader_left = True
+            _silence(self._stdout)
+
+    def talk(self, text: str) -> None:
+        """Writes lines to stderr, at once; a closed stderr is no reason to stop."""
+        try:
+            print(redact(text), file=self._stderr, flush=True)
+        except BrokenPipeError:
+            _silence(self._stderr)
+
+    def document(self, value: Mapping[str, Json], table: Callable[[], str]) -> None:
+        """Writes one document to stdout in the asked form; `table` makes the text one."""
+        match self.output:
+            case Output.TABLE:
+                self.data(table())
+            case Output.JSON:
+                self.data(to_json(value))
+            case Output.NDJSON:
+                self.data(to_json_line(value))
+            case Output.YAML:
+                self.data(to_yaml(value))
+
+    def line(self, value: Mapping[str, Json], text: str) -> None:
+        """Writes one of several records: a JSON line for machines, a text for people.
+
+        With `--output json` nothing is written: the final document says it all.
+        """
+        if self.output is Output.NDJSON:
+            self.data(to_json_line(value))
+        elif self.output is Output.TABLE:
+            self.data(text)
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether stdout carries tables and sentences."""
+        return self.output is Output.TABLE
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person can read a question and answer it."""
+        return sys.stdin is not None and sys.stdin.isatty() and self._stderr.isatty()
+
+    @property
+    def width(self) -> int:
+        """Columns to write in; COLUMNS overrides the terminal's own."""
+        return max(WIDTH_MIN, shutil.get_terminal_size((WIDTH_DEFAULT, 24)).columns)
+
+    def styled(self, text: str, style: Style, *, on_err: bool = False) -> str:
+        """`text` in a style, where the stream is a terminal that wants colours."""
+        stream = self._stderr if on_err else self._stdout
+        if not stream.isatty() or self._environ.get("NO_COLOR"):
+            return text
+        if self._environ.get("TERM") == "dumb":
+            return text
+        return f"\033[{style.value}m{text}\033[0m"
+
+    @property
+    def _stdout(self) -> IO[str]:
+        return sys.stdout if self._out is None else self._out
+
+    @property
+    def _stderr(self) -> IO[str]:
+        return sys.stderr if self._err is None else self._err
+
+
+def to_json(value: Json) -> str:
+    """Indented JSON for machines that people also read."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def to_json_line(value: Json) -> str:
+    """One line of JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+
+
+def to_yaml(value: Json) -> str:
+    """The same document as YAML, keys in the order of the JSON."""
+    import yaml  # noqa: PLC0415 - 25 ms that only this form needs
+
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    return text.rstrip("\n")
+
+
+def _silence(stream: IO[str]) -> None:
+    """Points a broken stream at nothing, so that closing it at exit cannot fail either."""
+    with suppress(OSError, ValueError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
