@@ -1,1 +1,1 @@
-"""."""
+"""Gate kinds, one a file, and the pieces they share: pure."""

@@ -1,0 +1,130 @@
+"""Raw counters to disjoint deltas: resets, new series, series that come and go.
+
+The rules (as Prometheus' `increase` has them, without its extrapolation):
+
+* A counter below its last value was reset: all it shows has happened since. The buckets of
+  one histogram reset together, as soon as one of them falls.
+* A series not seen before counts from 0, because the one before was read and did not have
+  it: a first error makes a series whose first value is 1. Only the first reading of all
+  is a mere starting point.
+* A vanished series adds nothing; what it added before stays. Its last value is remembered,
+  so that it is not counted from 0 when it comes back. Back after longer than `horizon_s`
+  it starts anew: its delta would count events from outside the window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from rolloutctl.core.measurement import Sample
+from rolloutctl.gates.readings import SERIES_MAX
+
+#: How long a vanished series is remembered.
+FORGET_S = 86_400.0
+#: The label that tells a histogram's buckets apart.
+BOUND_LABEL = "le"
+#: 64 bits: among thousands of series the chance of two alike is below 1e-12.
+_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One series' value, ready to be differenced.
+
+    `name` is what its delta adds to; `group` are the series that reset together.
+    """
+
+    name: str
+    series: str
+    group: str
+    number: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """The values last seen, by series, and those of vanished series with when."""
+
+    read_at: datetime
+    last: Mapping[str, float]
+    gone: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
+
+
+def points_of(name: str, samples: Sequence[Sample], *, by_bound: bool = False) -> list[Point]:
+    """The points of one answer; with `by_bound` they are named by their bucket's bound."""
+    points = []
+    for sample in samples:
+        others = tuple(pair for pair in sample.labels if pair[0] != BOUND_LABEL)
+        bound = dict(sample.labels).get(BOUND_LABEL, "")
+        points.append(
+            Point(
+                name=bound if by_bound else name,
+                series=_identify(name, sample.labels),
+                group=_identify(name, others),
+                number=sample.value,
+            )
+        )
+    return points
+
+
+def difference(
+    previous: Counters | None, points: Sequence[Point], *, now: datetime, horizon_s: float
+) -> tuple[Counters, dict[str, float] | None]:
+    """The counters to remember, and the events since the last reading by name.
+
+    None instead of events when there is nothing to compare with: the first reading, or
+    the last one longer than `horizon_s` ago or dated in the future.
+    """
+    last = {point.series: point.number for point in points}
+    horizon = timedelta(seconds=horizon_s)
+    if previous is None or not timedelta(0) <= now - previous.read_at <= horizon:
+        return Counters(read_at=now, last=last), None
+    starts = {point.series: _start(point, previous, since=now - horizon) for point in points}
+    resets = {point.group for point in points if point.number < (starts[point.series] or 0.0)}
+    counts: dict[str, float] = {}
+    for point in points:
+        start = starts[point.series]
+        if start is None:
+            delta = 0.0
+        else:
+            delta = point.number if point.group in resets else point.number - start
+        counts[point.name] = counts.get(point.name, 0.0) + delta
+    gone = _vanished(previous, last, now=now)
+    return Counters(read_at=now, last=last, gone=gone), counts
+
+
+def _start(point: Point, previous: Counters, *, since: datetime) -> float | None:
+    """Where a series counts from; None if only from now on."""
+    if point.series in previous.last:
+        return previous.last[point.series]
+    if point.series not in previous.gone:
+        return 0.0
+    number, seen_at = previous.gone[point.series]
+    return number if seen_at >= since else None
+
+
+def _vanished(
+    previous: Counters, last: Mapping[str, float], *, now: datetime
+) -> dict[str, tuple[float, datetime]]:
+    """Series not seen now, newest first, neither older nor more than we remember."""
+    left = {
+        series: (number, previous.read_at)
+        for series, number in previous.last.items()
+        if series not in last
+    }
+    oldest = now - timedelta(seconds=FORGET_S)
+    left |= {
+        series: (number, seen_at)
+        for series, (number, seen_at) in previous.gone.items()
+        if series not in last and seen_at >= oldest
+    }
+    return dict(islice(left.items(), SERIES_MAX))
+
+
+def _identify(name: str, labels: Iterable[tuple[str, str]]) -> str:
+    """A short name for a series: label texts would make evidence many times larger."""
+    text = repr((name, sorted(labels)))
+    return hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).hexdigest()

@@ -1,0 +1,253 @@
+"""Gate kind `threshold`: the plain alert rule, one number against one or two limits.
+
+The number is a query's answer, or it is counted here from raw counters: a share
+(`bad`/`total`), a mean (`sum`/`count`) or a quantile of a histogram, over the events of
+the last `window`. Counted numbers are judged from the second reading on, whatever part of the
+window is filled: warm-up and minimum sample guard against judging too little.
+
+`for` makes a failure count only when it has lasted that long. A value that does not
+fail ends it. Silence (no data, an error) neither ends nor prolongs it for three intervals;
+after that the failure starts anew, and what silence means is the playbook's `on_no_data`.
+
+References are replaced by the arm's labels, escaped for a double-quoted string. Labels hold
+literal text: in a regular-expression matcher their dots match anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import ClassVar
+
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.judging import GAP_INTERVALS
+from rolloutctl.core.measurement import Query, QueryKind, Reading
+from rolloutctl.core.ports import GateContext
+from rolloutctl.core.references import quote_label, references
+from rolloutctl.core.references import replace as replace_references
+from rolloutctl.core.units import format_duration
+from rolloutctl.core.verdict import Outcome, Verdict
+from rolloutctl.gates.counters import Point, difference, points_of
+from rolloutctl.gates.evidence import Evidence, Streak, evidence_of
+from rolloutctl.gates.observed import Observed, judge
+from rolloutctl.gates.quantile import quantile_of
+from rolloutctl.gates.readings import error, is_empty, no_data, unusable
+from rolloutctl.gates.selectors import narrows
+from rolloutctl.gates.threshold_spec import Form, ThresholdSpec, problems_of
+from rolloutctl.gates.window import Tick, Window
+
+#: `bad` and `total` may be read moments apart: so much more bad than total is forgiven.
+SKEW_SHARE = 0.1
+SKEW_EVENTS = 1.0
+
+
+class Threshold:
+    """A number against limits; see the module's docstring."""
+
+    name: ClassVar[str] = "threshold"
+    Spec: ClassVar[type] = ThresholdSpec
+
+    def problems(self, spec: ThresholdSpec) -> Sequence[tuple[str, str, str]]:
+        """Form, window, selectors, conditions: everything that can be seen before a run."""
+        return tuple(problems_of(spec))
+
+    def texts(self, spec: ThresholdSpec) -> Mapping[str, str]:
+        """The texts asked of the source, by key."""
+        return spec.texts()
+
+    def query_kinds(self, spec: ThresholdSpec) -> frozenset[str]:
+        """One kind: an expression, or raw counters."""
+        return frozenset({_query_kind(spec)})
+
+    def queries(self, spec: ThresholdSpec, context: GateContext) -> Sequence[Query]:
+        """One query a text, the part before the whole."""
+
+        def lookup(name: str) -> str | None:
+            known = context.arms.get(name)
+            return None if known is None else quote_label(known)
+
+        return tuple(
+            Query(kind=_query_kind(spec), text=replace_references(text, lookup))
+            for text in spec.texts().values()
+        )
+
+    def assess(
+        self,
+        spec: ThresholdSpec,
+        evidence: Json,
+        readings: Sequence[Reading],
+        context: GateContext,
+    ) -> tuple[Json, Verdict]:
+        """Judges one number; readings without one leave the evidence as it was."""
+        stand_in = _unusable(spec, readings, context)
+        if stand_in is not None:
+            return evidence, stand_in
+        asked = "\n".join(reading.query.text for reading in readings)
+        known = evidence_of(evidence, asked=asked)
+        if spec.form() is Form.EXPRESSION:
+            observed: Observed | Verdict = _answered(readings[0])
+        else:
+            known, observed = _counted(spec, known, readings, context=context)
+        if isinstance(observed, Verdict):
+            return known.to_json(), observed
+        verdict = judge(observed, fail=spec.fail_condition(), pass_=spec.pass_condition())
+        known, verdict = _lasting(spec, known, verdict, context=context)
+        return known.to_json(), verdict
+
+
+def _query_kind(spec: ThresholdSpec) -> QueryKind:
+    """How the spec's texts are meant."""
+    return QueryKind.EXPRESSION if spec.form() is Form.EXPRESSION else QueryKind.COUNTERS
+
+
+def _unusable(
+    spec: ThresholdSpec, readings: Sequence[Reading], context: GateContext
+) -> Verdict | None:
+    """The verdict that stands in for a judgement, or None."""
+    names = [name for text in spec.texts().values() for name in references(text)]
+    unknown = sorted(name for name in set(names) if name not in context.arms)
+    if unknown:
+        listed = ", ".join(f"${{{name}}}" for name in unknown)
+        return error(f"unknown reference {listed}; known: {', '.join(sorted(context.arms))}")
+    if len(readings) != len(spec.texts()):
+        return error(f"{len(readings)} answers to {len(spec.texts())} questions")
+    if _is_free_of_bad(spec, readings):
+        return unusable(readings[1:])
+    return unusable(readings)
+
+
+def _is_free_of_bad(spec: ThresholdSpec, readings: Sequence[Reading]) -> bool:
+    """Does an empty answer for `bad` mean that nothing bad has happened yet?
+
+    SAFETY: many applications make the series of a failure with the first failure, so a
+    healthy canary has none. It counts as zero only where `bad` selects from the very
+    series that `total` has just proved to be there; otherwise it is missing data.
+    """
+    if spec.form() is not Form.SHARE or not is_empty(readings[0]):
+        return False
+    return narrows(readings[0].query.text, readings[1].query.text)
+
+
+def _answered(reading: Reading) -> Observed:
+    """The number that a query answered; it was checked to be exactly one."""
+    samples = reading.measurement.samples if reading.measurement else ()
+    return Observed(number=samples[0].value)
+
+
+def _counted(
+    spec: ThresholdSpec, known: Evidence, readings: Sequence[Reading], *, context: GateContext
+) -> tuple[Evidence, Observed | Verdict]:
+    """Adds the readings to the window, and the number that the window makes."""
+    points = _points(spec, readings)
+    if points is None:
+        return known, error("histogram: every series needs a numeric le label (use _bucket)")
+    counters, counts = difference(
+        known.counters,
+        points,
+        now=context.now,
+        horizon_s=max(spec.window_s, GAP_INTERVALS * context.interval_s),
+    )
+    if counts is None or known.counters is None:
+        # SAFETY: what was counted before a gap says nothing about now; the window begins anew.
+        return replace(known, counters=counters, window=Window()), _first_reading(context)
+    tick = Tick(start=known.counters.read_at, end=context.now, counts=counts)
+    window = known.window.add(tick, window_s=spec.window_s)
+    window = window.recent(context.now, window_s=spec.window_s)
+    known = replace(known, counters=counters, window=window)
+    return known, _number_of(spec, window.totals())
+
+
+def _points(spec: ThresholdSpec, readings: Sequence[Reading]) -> list[Point] | None:
+    """The series of all answers; None if a histogram's bounds cannot be read."""
+    is_histogram = spec.form() is Form.QUANTILE
+    points: list[Point] = []
+    for name, reading in zip(spec.texts(), readings, strict=True):
+        samples = reading.measurement.samples if reading.measurement else ()
+        for point in points_of(name, samples, by_bound=is_histogram):
+            bound = _bound_of(point.name)
+            if is_histogram and bound is None:
+                return None
+            # "1" and "1.0" are the same bucket, whoever wrote them.
+            points.append(replace(point, name=str(bound)) if is_histogram else point)
+    return points
+
+
+def _first_reading(context: GateContext) -> Verdict:
+    """INCONCLUSIVE: one reading of a counter tells nothing yet."""
+    return Verdict(
+        outcome=Outcome.INCONCLUSIVE,
+        because="first reading of the counters; judged from the next one on",
+        settles_at=context.now + timedelta(seconds=context.interval_s),
+    )
+
+
+def _number_of(spec: ThresholdSpec, totals: Mapping[str, float]) -> Observed | Verdict:
+    """Share, mean or quantile of the window's events."""
+    form = spec.form()
+    within = format_duration(spec.window_s)
+    if form is Form.QUANTILE:
+        return _quantile(spec, totals, within=within)
+    whole = "count" if form is Form.MEAN else "total"
+    events = totals.get(whole, 0.0)
+    if events <= 0:
+        return replace(no_data(f"no events in {within}: {whole} did not move"), sample=0.0)
+    if form is Form.MEAN:
+        about = f"{events:g} events in {within}"
+        return Observed(number=totals.get("sum", 0.0) / events, about=about, sample=events)
+    bad = totals.get("bad", 0.0)
+    if bad > events * (1 + SKEW_SHARE) + SKEW_EVENTS:
+        return error(f"bad {bad:g} > total {events:g} in {within}: bad is no part of total")
+    about = f"{bad:g} of {events:g} events in {within}"
+    return Observed(number=min(bad / events, 1.0), about=about, sample=events)
+
+
+def _quantile(
+    spec: ThresholdSpec, totals: Mapping[str, float], *, within: str
+) -> Observed | Verdict:
+    """The quantile of the window's histogram."""
+    buckets = {float(bound): count for bound, count in totals.items()}
+    events = buckets.get(math.inf)
+    if events is not None and events <= 0:
+        return replace(no_data(f"no events in {within}: the histogram did not move"), sample=0.0)
+    found = quantile_of(buckets, spec.quantile)
+    if events is None or isinstance(found, str):
+        return error(f"histogram: {found}")
+    about = f"{spec.quantile * 100:g}% quantile of {events:g} events in {within}"
+    return Observed(number=found.bound, is_above=found.is_above, about=about, sample=events)
+
+
+def _bound_of(text: str) -> float | None:
+    """A bucket's bound, None if it is none."""
+    try:
+        bound = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(bound) else bound
+
+
+def _lasting(
+    spec: ThresholdSpec, known: Evidence, verdict: Verdict, *, context: GateContext
+) -> tuple[Evidence, Verdict]:
+    """A failure counts once it has lasted for `for`; anything else ends it."""
+    now = context.now
+    if verdict.outcome is not Outcome.FAIL:
+        return replace(known, failing=None), verdict
+    streak = known.failing
+    longest = timedelta(seconds=GAP_INTERVALS * context.interval_s)
+    if streak is None or not timedelta(0) <= now - streak.seen_at <= longest:
+        streak = Streak(since=now, seen_at=now)
+    known = replace(known, failing=replace(streak, seen_at=now))
+    if spec.for_s == 0:
+        return known, verdict
+    lasted_s = (now - streak.since).total_seconds()
+    lasted = f"{verdict.because}, for {format_duration(lasted_s)}"
+    if lasted_s >= spec.for_s:
+        return known, replace(verdict, because=lasted)
+    return known, replace(
+        verdict,
+        outcome=Outcome.INCONCLUSIVE,
+        because=f"{lasted} of {format_duration(spec.for_s)}",
+        settles_at=streak.since + timedelta(seconds=spec.for_s),
+    )

@@ -1,0 +1,165 @@
+"""What a `threshold` gate is written as, and what can be wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rolloutctl.core.references import references
+from rolloutctl.core.units import DurationS, Share, doc, key
+from rolloutctl.gates.condition import Condition, common_value, parse_condition
+from rolloutctl.gates.selectors import problem_of_selector
+
+#: A shorter window is a typing error; no source has data that fine.
+WINDOW_MIN_S = 1.0
+
+#: (key, message, fix)
+Problem = tuple[str, str, str]
+
+
+class Form(StrEnum):
+    """The four ways to say which number is judged."""
+
+    EXPRESSION = "query"
+    SHARE = "bad/total"
+    MEAN = "sum/count"
+    QUANTILE = "histogram/quantile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdSpec:
+    """One number against one or two limits; empty and 0 mean "not given".
+
+    Exactly one form: `query`, or `bad` and `total`, or `sum` and `count`, or `histogram`
+    and `quantile`; all but `query` are selectors of raw counters and need a `window`.
+    """
+
+    query: str = doc("an expression in the source's language that gives one number", default="")
+    bad: str = doc("selector of the counters of bad events", default="")
+    total: str = doc("selector of the counters of all events", default="")
+    sum_: str = key("sum", doc="selector of the counters to add up, such as cost", default="")
+    count: str = doc("selector of the counters to divide by", default="")
+    histogram: str = doc("selector of a histogram's _bucket series", default="")
+    quantile: Share = doc("which quantile of the histogram, such as 99%", default=0.0)
+    window_s: DurationS = key(
+        "window", doc="events of the last so long are judged, such as 5m", default=0.0
+    )
+    pass_: str = key("pass", doc='passes when this holds, such as "> 0.99"', default="")
+    fail: str = doc('fails when this holds, such as "< 0.95"', default="")
+    for_s: DurationS = key("for", doc="a failure counts when it has lasted so long", default=0.0)
+
+    def texts(self) -> dict[str, str]:
+        """The texts asked of the source, by key, in the order they are asked.
+
+        The part is asked before the whole: what happens between the two questions then
+        cannot make the part larger.
+        """
+        named = {
+            "query": self.query,
+            "bad": self.bad,
+            "total": self.total,
+            "sum": self.sum_,
+            "count": self.count,
+            "histogram": self.histogram,
+        }
+        return {name: text for name, text in named.items() if text}
+
+    def form(self) -> Form:
+        """The form in use; of a spec without problems it is the only one."""
+        if self.query:
+            return Form.EXPRESSION
+        if self.bad:
+            return Form.SHARE
+        return Form.MEAN if self.sum_ else Form.QUANTILE
+
+    def fail_condition(self) -> Condition | None:
+        """The parsed `fail`, None if not given. Raises `ValueError`."""
+        return parse_condition(self.fail) if self.fail else None
+
+    def pass_condition(self) -> Condition | None:
+        """The parsed `pass`, None if not given. Raises `ValueError`."""
+        return parse_condition(self.pass_) if self.pass_ else None
+
+
+def problems_of(spec: ThresholdSpec) -> Iterator[Problem]:
+    """Everything wrong with a spec."""
+    yield from _form_problems(spec)
+    yield from _text_problems(spec)
+    yield from _condition_problems(spec)
+
+
+def _form_problems(spec: ThresholdSpec) -> Iterator[Problem]:
+    """Is it one form, whole, with its window?"""
+    forms = {
+        Form.EXPRESSION: {"query": bool(spec.query)},
+        Form.SHARE: {"bad": bool(spec.bad), "total": bool(spec.total)},
+        Form.MEAN: {"sum": bool(spec.sum_), "count": bool(spec.count)},
+        Form.QUANTILE: {"histogram": bool(spec.histogram), "quantile": spec.quantile != 0},
+    }
+    used = {form: keys for form, keys in forms.items() if any(keys.values())}
+    if not used:
+        choices = "query, bad and total, sum and count, or histogram and quantile"
+        yield "", "nothing to measure", f"give {choices}"
+        return
+    if len(used) > 1:
+        names = ", ".join(used)
+        yield "", f"several numbers to judge: {names}", "keep one; make a gate of each other"
+    for form, keys in used.items():
+        for name in (name for name, is_given in keys.items() if not is_given):
+            yield name, f"{form} needs {name}", f"add {name}"
+    if spec.histogram and not 0 <= spec.quantile < 1:
+        yield "quantile", "a quantile is between 0% and 100%", "write 99%"
+    yield from _window_problems(spec, needs_window=set(used) != {Form.EXPRESSION})
+
+
+def _window_problems(spec: ThresholdSpec, *, needs_window: bool) -> Iterator[Problem]:
+    """Is the window there where it means something, and only there?"""
+    if needs_window and spec.window_s == 0:
+        yield "window", "selectors are counted over a window", "add window: 5m"
+    elif needs_window and spec.window_s < WINDOW_MIN_S:
+        yield "window", f"a window is at least {WINDOW_MIN_S:g}s", "write window: 5m"
+    elif not needs_window and spec.window_s:
+        yield "window", "a query has its own window", "remove window, write [5m] in the query"
+
+
+def _text_problems(spec: ThresholdSpec) -> Iterator[Problem]:
+    """Are the selectors selectors, and is each about one arm?"""
+    for name, text in spec.texts().items():
+        if any(reference.startswith("arm.") for reference in references(text)):
+            yield (
+                name,
+                "${arm.…} asks once per arm; a threshold judges one number",
+                "write ${canary.…} or ${control.…}",
+            )
+        problem = "" if name == "query" else problem_of_selector(text)
+        if problem:
+            yield (
+                name,
+                f"{name} takes a selector of raw counters, no functions or ranges: {problem}",
+                'write a selector such as requests_total{status="500"}, or use query',
+            )
+
+
+def _condition_problems(spec: ThresholdSpec) -> Iterator[Problem]:
+    """Is there a limit, can it be read, and can it be reached?"""
+    if not spec.fail and not spec.pass_:
+        yield "", "no condition: nothing would ever fail", 'add fail: "< 0.95" or pass: "> 0.99"'
+    conditions: dict[str, Condition] = {}
+    for name, text in (("pass", spec.pass_), ("fail", spec.fail)):
+        try:
+            if text:
+                conditions[name] = parse_condition(text)
+        except ValueError as unreadable:
+            yield name, f"cannot read {text!r}", str(unreadable)
+    for name, condition in conditions.items():
+        if spec.bad and (condition.unit == "s" or not 0 <= condition.limit <= 1):
+            yield (
+                name,
+                f"bad/total is a share from 0 to 1; {condition} cannot be meant",
+                f'write a percentage such as {name}: "{condition.sign} 5%"',
+            )
+    if len(conditions) == 2:  # noqa: PLR2004 - both pass and fail
+        common = common_value(conditions["pass"], conditions["fail"])
+        if common is not None:
+            yield "pass", f"pass and fail both hold for {common:g}", "leave a gap between them"
