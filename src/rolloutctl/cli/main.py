@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolloutctl import __version__
@@ -21,8 +20,6 @@ if TYPE_CHECKING:  # importing them for real would cost `--version` more than it
 
 #: Set to 1 to see the traceback of an uncaught error.
 DEBUG_VARIABLE = "ROLLOUTCTL_DEBUG"
-#: Larger playbooks are refused anyway; excerpts are not read from them.
-EXCERPT_FILE_MAX_BYTES = 4 * 2**20
 
 
 def main() -> None:
@@ -90,9 +87,10 @@ def _usage(error: Exception) -> ExitCode:
 
 
 def _report(error: RolloutctlError, arguments: Sequence[str]) -> None:
-    from rolloutctl.ui.messages import error_document, error_text  # noqa: PLC0415 - errors only
+    from rolloutctl.cli.excerpt import line_of  # noqa: PLC0415 - errors only
+    from rolloutctl.ui.messages import error_document, error_text  # noqa: PLC0415 - same
 
-    _console().talk(error_text(error, _line_of))
+    _console().talk(error_text(error, line_of))
     _machine(error_document(error), arguments)
 
 
@@ -117,14 +115,3 @@ def _console(output: str = "table") -> Console:
     from rolloutctl.ui.console import Console, Output  # noqa: PLC0415 - `--version` needs none
 
     return Console(output=Output(output))
-
-
-def _line_of(file: str, number: int) -> str | None:
-    """Line `number` of a playbook for an error's excerpt; None where it cannot be read."""
-    try:
-        with Path(file).open("rb") as stream:
-            text = stream.read(EXCERPT_FILE_MAX_BYTES).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return None
-    lines = text.split("\n")
-    return lines[number - 1] if 0 < number <= len(lines) else None

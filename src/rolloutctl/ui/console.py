@@ -92,15 +92,9 @@ class Console:
             case Output.YAML:
                 self.data(to_yaml(value))
 
-    def line(self, value: Mapping[str, Json], text: str) -> None:
-        """Writes one of several records: a JSON line for machines, a text for people.
-
-        With `--output json` nothing is written: the final document says it all.
-        """
-        if self.output is Output.NDJSON:
-            self.data(to_json_line(value))
-        elif self.output is Output.TABLE:
-            self.data(text)
+    def data_line(self, value: Json) -> None:
+        """Writes one record as a line of JSON."""
+        self.data(to_json_line(value))
 
     @property
     def is_for_people(self) -> bool:

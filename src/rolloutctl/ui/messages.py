@@ -48,7 +48,7 @@ def error_document(error: RolloutctlError) -> Mapping[str, Json]:
     """What a machine reads on stdout."""
     body: dict[str, Json] = {
         "type": type(error).__name__,
-        "exitCode": int(error.exit_code),
+        "exit_code": int(error.exit_code),
         "message": error.message,
         "hint": error.hint,
     }
@@ -89,7 +89,7 @@ def bug_document(error: BaseException) -> Mapping[str, Json]:
         "kind": "Error",
         "error": {
             "type": "Bug",
-            "exitCode": int(ExitCode.BUG),
+            "exit_code": int(ExitCode.BUG),
             "message": f"{type(error).__name__}: {error}",
             "hint": "run again with ROLLOUTCTL_DEBUG=1 and report the output",
         },

@@ -1,0 +1,19 @@
+"""Reads the line of a playbook that an error points at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: Larger playbooks are refused anyway; excerpts are not read from them.
+EXCERPT_FILE_MAX_BYTES = 4 * 2**20
+
+
+def line_of(file: str, number: int) -> str | None:
+    """Line `number` (from 1) of a file; None where it cannot be read."""
+    try:
+        with Path(file).open("rb") as stream:
+            text = stream.read(EXCERPT_FILE_MAX_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None
+    lines = text.split("\n")
+    return lines[number - 1] if 0 < number <= len(lines) else None

@@ -1,0 +1,49 @@
+"""Options that several commands share, spelt once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rolloutctl.errors import UsageError
+from rolloutctl.ui.console import Output
+
+PlaybookFile = Annotated[Path, typer.Argument(metavar="FILE", help="The playbook (YAML).")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the data on stdout.")]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", metavar="KEY=VALUE", help="Sets an input; repeatable."),
+]
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="FILE",
+        help="The journal's file. Default: $ROLLOUTCTL_STORE, else the platform's state directory.",
+    ),
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; recorded in the journal.")
+]
+
+
+def parse_inputs(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Parses `--input` values.
+
+    Raises:
+        UsageError: one is not KEY=VALUE, or a key is given twice.
+    """
+    inputs: dict[str, str] = {}
+    for pair in pairs or ():
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(
+                f"--input {pair!r} is not KEY=VALUE", hint="e.g. --input environment=staging"
+            )
+        if key in inputs:
+            raise UsageError(f"--input {key} is given twice", hint="give it once")
+        inputs[key] = value
+    return inputs

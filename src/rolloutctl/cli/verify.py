@@ -1,0 +1,215 @@
+"""`rolloutctl verify TARGET`: what the vendor's real SDK serves, against what is intended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.options import InputOption, OutputOption, parse_inputs
+from rolloutctl.core.exposure import FULL_BP
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.playbook import Arm, ShadowFlag, Target
+from rolloutctl.core.stats.wilson import wilson_interval
+from rolloutctl.errors import ExitCode, Rejected, UsageError
+from rolloutctl.ui.console import Console, Output
+from rolloutctl.ui.documents import exposure_json
+from rolloutctl.ui.messages import API_VERSION
+from rolloutctl.ui.table import table
+
+if TYPE_CHECKING:
+    from rolloutctl.core.exposure import Exposure
+    from rolloutctl.core.observation import ArmCounts
+    from rolloutctl.core.ports import Provider
+
+#: Units asked unless told otherwise: a share of 5 % is then known to about +-0.7 points.
+UNITS_DEFAULT = 10_000
+#: More units take minutes and tell nothing more.
+UNITS_MAX = 1_000_000
+#: Slowest believable evaluation with a vendor's SDK, and its start-up, in seconds.
+UNIT_S = 0.001
+START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One population's observed and intended share, both within 0..1."""
+
+    name: str
+    count: int
+    observed: float
+    lower: float
+    upper: float
+    intended: float
+
+    @property
+    def is_as_intended(self) -> bool:
+        """The interval of the observed share contains the intended one."""
+        return self.lower <= self.intended <= self.upper
+
+
+def run(  # noqa: PLR0913 - one parameter an option, named by the command line
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A target of the playbook, or an address.")
+    ],
+    *,
+    playbook: Annotated[
+        Path | None, typer.Option("--playbook", metavar="FILE", help="Where TARGET is declared.")
+    ] = None,
+    control: Annotated[str, typer.Option(help="With an address: the control's value.")] = "",
+    canary: Annotated[str, typer.Option(help="With an address: the canary's value.")] = "",
+    shadow: Annotated[
+        str, typer.Option(metavar="FLAG", help="With an address: the shadow flag.")
+    ] = "",
+    units: Annotated[
+        int, typer.Option(min=1, max=UNITS_MAX, help="How many units to ask for.")
+    ] = UNITS_DEFAULT,
+    given: InputOption = None,
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Evaluate a target with the vendor's real SDK and compare the shares.
+
+    Exit 0 if every 99.9 % interval contains the intended share, 10 if one does not.
+
+    Example: rolloutctl verify llm --playbook playbook.yaml
+    """
+    console = Console(output=output)
+    if playbook is None:
+        provider, wanted = _from_address(target, control, canary=canary, shadow=shadow)
+    else:
+        provider, wanted = _from_playbook(target, playbook, parse_inputs(given))
+    exposure = _intended(provider, wanted)
+    counts = provider.sample(wanted, units, timeout_s=START_S + units * UNIT_S)
+    shares = _shares(wanted, exposure, counts)
+    is_good = all(share.is_as_intended for share in shares)
+    console.document(
+        _document(provider.address(wanted), exposure, shares=shares, counts=counts),
+        lambda: _table(shares, counts, console.width),
+    )
+    console.talk("as intended" if is_good else "NOT as intended")
+    return ExitCode.DONE if is_good else ExitCode.JUDGED_BAD
+
+
+def _from_playbook(name: str, file: Path, inputs: Mapping[str, str]) -> tuple[Provider, Target]:
+    known = wiring.catalog()
+    playbook = wiring.load_playbook(file, inputs, known=known, environ=os.environ)
+    target = playbook.targets.get(name)
+    if target is None:
+        raise UsageError(
+            f"{playbook.name} has no target {name!r}; known: {', '.join(playbook.targets)}",
+            hint="name one of these",
+        )
+    return known.load("providers", target.provider)(), target
+
+
+def _from_address(
+    address: str, control: str, *, canary: str, shadow: str
+) -> tuple[Provider, Target]:
+    if not (control and canary):
+        raise UsageError(
+            f"verify {address} does not know the arms",
+            hint=f"rolloutctl verify '{address}' --control VALUE --canary VALUE, "
+            "or TARGET --playbook FILE",
+        )
+    provider, spec = wiring.provider_at(address, wiring.catalog())
+    return provider, Target(
+        name=address,
+        provider=provider.name,
+        spec=spec,
+        control=Arm(name="control", value=control),
+        canary=Arm(name="canary", value=canary),
+        shadow=ShadowFlag(flag=shadow) if shadow else None,
+    )
+
+
+def _intended(provider: Provider, target: Target) -> Exposure:
+    observation = provider.observe(target)
+    exposure = observation.exposure
+    if exposure is None:
+        raise Rejected(
+            f"{provider.address(target)} cannot be read as {target.control.value} and "
+            f"{target.canary.value}: {observation.detail}",
+            hint="correct the arms, or the flag",
+        )
+    if exposure.audience is not None or exposure.include is not None:
+        raise Rejected(
+            f"{provider.address(target)} serves an audience or a cohort; shares of everybody "
+            "cannot be compared with it",
+            hint="verify it while no audience and no include are in force",
+        )
+    return exposure
+
+
+def _shares(target: Target, exposure: Exposure, counts: ArmCounts) -> list[Share]:
+    counted = dict(counts.arms)
+    shares = [
+        _share(arm, counted.get(arm, 0), counts.units, intended=weight_bp / FULL_BP)
+        for arm, weight_bp in exposure.weights
+    ]
+    if target.shadow is not None:
+        intended = exposure.shadow_bp / FULL_BP
+        shares.append(_share("shadow", counts.shadow, counts.units, intended=intended))
+    for name, count in (("neither arm", counts.other), ("errors", counts.errors)):
+        if count:
+            shares.append(_share(name, count, counts.units, intended=0.0))
+    return shares
+
+
+def _share(name: str, count: int, units: int, *, intended: float) -> Share:
+    lower, upper = wilson_interval(count, units)
+    return Share(
+        name=name,
+        count=count,
+        observed=count / units,
+        lower=lower,
+        upper=upper,
+        intended=intended,
+    )
+
+
+def _table(shares: list[Share], counts: ArmCounts, width: int) -> str:
+    rows = [
+        (
+            share.name,
+            str(share.count),
+            f"{share.observed:.2%}",
+            f"{share.lower:.2%} .. {share.upper:.2%}",
+            f"{share.intended:.2%}",
+            "ok" if share.is_as_intended else "WRONG",
+        )
+        for share in shares
+    ]
+    headers = ("ARM", "UNITS", "OBSERVED", "99.9% INTERVAL", "INTENDED", "")
+    seen = f"{counts.units} units; the SDK saw the current state after {counts.propagation_s:.1f} s"
+    return f"{table(headers, rows, width)}\n{seen}"
+
+
+def _document(
+    address: str, exposure: Exposure, *, shares: list[Share], counts: ArmCounts
+) -> Mapping[str, Json]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Verification",
+        "address": address,
+        "as_intended": all(share.is_as_intended for share in shares),
+        "units": counts.units,
+        "propagation_s": counts.propagation_s,
+        "exposure": exposure_json(exposure),
+        "shares": [
+            {
+                "arm": share.name,
+                "count": share.count,
+                "observed": share.observed,
+                "lower": share.lower,
+                "upper": share.upper,
+                "intended": share.intended,
+                "as_intended": share.is_as_intended,
+            }
+            for share in shares
+        ],
+    }

@@ -1,0 +1,111 @@
+"""The composition root: the only place that puts adapters, store and settings together.
+
+Only the plug-ins that a playbook or an address names are imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolloutctl.core.events import Actor
+from rolloutctl.core.ports import Kinds, Provider
+from rolloutctl.errors import NotFound, UsageError
+from rolloutctl.plugins import InstalledCatalog
+from rolloutctl.runner.adapters import Adapters
+
+if TYPE_CHECKING:  # parsing is loaded by the commands that read a playbook
+    from rolloutctl.core.playbook import Playbook
+    from rolloutctl.core.ports import Catalog
+
+
+def catalog() -> InstalledCatalog:
+    """The installed plug-ins."""
+    return InstalledCatalog()
+
+
+def load_playbook(
+    path: Path, inputs: Mapping[str, str], *, known: Catalog, environ: Mapping[str, str]
+) -> Playbook:
+    """Reads and checks a playbook. Raises `InvalidPlaybook` with every problem."""
+    from rolloutctl import playbook_file  # noqa: PLC0415 - YAML, for commands that read one
+
+    return playbook_file.load(path, inputs=inputs, env=environ, catalog=known)
+
+
+def kinds(playbook: Playbook, known: Catalog) -> Kinds:
+    """The pure plug-ins that the playbook names."""
+    return Kinds(
+        gates={
+            kind: known.load("gates", kind)()
+            for kind in sorted({gate.kind for gate in playbook.gates.values()})
+        },
+        steps={
+            kind: known.load("steps", kind)() for kind in sorted({s.kind for s in playbook.steps})
+        },
+    )
+
+
+def adapters(playbook: Playbook, known: Catalog) -> Adapters:
+    """Builds what the playbook names; does no I/O."""
+    return Adapters(
+        kinds=kinds(playbook, known),
+        providers={
+            target.name: known.load("providers", target.provider)()
+            for target in playbook.targets.values()
+        },
+        sources={
+            source.name: known.load("sources", source.kind)(source.spec)
+            for source in playbook.sources.values()
+        },
+        notifiers={
+            entry.name: known.load("notifiers", entry.kind)(entry.spec)
+            for entry in playbook.notifiers.values()
+        },
+    )
+
+
+def provider_at(address: str, known: Catalog) -> tuple[Provider, object]:
+    """The provider of `provider://place` and the decoded spec of that place.
+
+    Raises:
+        UsageError: it is no address, no installed provider has that name, or the place is
+            not one of that provider's.
+    """
+    name, separator, _ = address.partition("://")
+    if not separator:
+        raise UsageError(
+            f"{address!r} is not an address",
+            hint="an address is provider://place, such as flagd-file:///etc/flags.json#llm-model",
+        )
+    try:
+        provider: Provider = known.load("providers", name)()
+    except NotFound as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    return provider, provider.TargetSpec(**provider.parse_address(address))
+
+
+def actor() -> Actor:
+    """Who runs this process, from where."""
+    return Actor(name=f"{_user()}@{os.uname().nodename}", terminal=_terminal(), pid=os.getpid())
+
+
+def _user() -> str:
+    """The real account, whatever LOGNAME says: the journal is an audit trail."""
+    try:
+        import pwd  # noqa: PLC0415 - not on every platform
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return f"uid-{os.getuid()}"  # containers run as accounts nobody named
+
+
+def _terminal() -> str:
+    for descriptor in (0, 2):
+        try:
+            return os.ttyname(descriptor).removeprefix("/dev/")
+        except OSError:
+            continue
+    return ""
