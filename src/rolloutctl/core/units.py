@@ -50,6 +50,14 @@ _POINTS = re.compile(r"([+-]\d+(?:\.\d+)?)\s*pp")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+#: What each unit looks like, for the published schema; `NAME` is any text.
+PATTERNS = {
+    Unit.WEIGHT: _WEIGHT.pattern,
+    Unit.DURATION: _DURATION.pattern,
+    Unit.FACTOR: _FACTOR.pattern,
+    Unit.SHARE: _SHARE.pattern,
+    Unit.POINTS: _POINTS.pattern,
+}
 #: Ten years; anything longer is a typing error, and still fits a timedelta.
 DURATION_MAX_S = 10 * 365 * 86400.0
 

@@ -1,0 +1,138 @@
+"""Walks the steps' planned exposures and tells what no playbook should do.
+
+Works on effects alone, so it holds for step kinds from plug-ins as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rolloutctl.core.effects import Expose, Notify
+from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, describe_cohort, format_bp, split
+from rolloutctl.core.observation import Capabilities
+from rolloutctl.core.parse_steps import ParsedStep
+from rolloutctl.core.parsing import Parsing
+from rolloutctl.core.playbook import NotifierEntry, Playbook
+from rolloutctl.core.ports import StepContext
+from rolloutctl.core.report import unknown_fix
+
+
+@dataclass(slots=True, kw_only=True)
+class Walk:
+    """The exposures before and after each step that can be planned.
+
+    `before` and `after` hold one row a step, by the step's index.
+    """
+
+    parsing: Parsing
+    playbook: Playbook
+    notifiers: Mapping[str, NotifierEntry | None]
+    exposures: dict[str, Exposure]
+    before: dict[int, dict[str, Exposure]] = field(default_factory=dict)
+    after: dict[int, dict[str, Exposure]] = field(default_factory=dict)
+
+
+def check_exposures(
+    parsing: Parsing,
+    playbook: Playbook,
+    steps: Sequence[ParsedStep],
+    notifiers: Mapping[str, NotifierEntry | None],
+) -> Walk:
+    """Plans every step in turn, and tells of exposures that are lowered or cannot be."""
+    walk = Walk(
+        parsing=parsing,
+        playbook=playbook,
+        notifiers=notifiers,
+        exposures={name: split(0) for name in playbook.targets},
+    )
+    for parsed in steps:
+        if parsed.can_plan:
+            _check_step(walk, parsed)
+    return walk
+
+
+def _check_step(walk: Walk, parsed: ParsedStep) -> None:
+    step = parsed.step
+    walk.before[step.index] = dict(walk.exposures)
+    context = StepContext(playbook=walk.playbook, step=step, exposures=dict(walk.exposures))
+    for effect in parsed.kind.plan(parsed.step.spec, context):
+        if isinstance(effect, Notify):
+            _check_notifiers(walk, parsed, effect)
+        if isinstance(effect, Expose) and effect.target in walk.exposures:
+            old, new = walk.exposures[effect.target], effect.exposure
+            _check_change(walk, parsed, effect.target, old=old, new=new)
+            _check_target(walk, parsed, effect.target, new)
+            walk.exposures[effect.target] = new
+    walk.after[step.index] = dict(walk.exposures)
+    exposed = [name for name in step.targets if _is_exposed(walk.exposures[name])]
+    if exposed and not (step.gates or step.before or walk.playbook.guardrails):
+        message = f"{step.name}: the canary of {', '.join(exposed)} is served without any gate"
+        walk.parsing.report.warning(
+            parsed.at, message, fix="add gates, or guardrails for all steps"
+        )
+
+
+def _is_exposed(exposure: Exposure) -> bool:
+    return exposure.canary_bp > 0 or exposure.include is not None
+
+
+def _check_change(
+    walk: Walk, parsed: ParsedStep, target: str, *, old: Exposure, new: Exposure
+) -> None:
+    """SAFETY: nobody who was given the canary loses it by a later step."""
+    report, name = walk.parsing.report, parsed.step.name
+    if new.canary_bp < old.canary_bp:
+        message = (
+            f"{name}: lowers the canary of {target} from {format_bp(old.canary_bp)} to "
+            f"{format_bp(new.canary_bp)}; that takes it away from those who have it"
+        )
+        fix = f"write at least {format_bp(old.canary_bp)}; taking back is what rollback does"
+        report.error(parsed.at, message, fix=fix)
+    is_everyone = new.canary_bp == FULL_BP and new.audience is None
+    if old.include is not None and not _equal(old.include, new.include) and not is_everyone:
+        message = f"{name}: takes the canary of {target} away from included units"
+        fix = f"repeat include: {describe_cohort(old.include)}"
+        report.error(parsed.at, message, fix=fix)
+    if _is_exposed(old) and not _equal(old.audience, new.audience):
+        message = f"{name}: changes the audience of {target} while its canary is served"
+        said = f"audience: {describe_cohort(old.audience)}" if old.audience else "no audience"
+        report.error(parsed.at, message, fix=f"repeat {said}; change it at canary 0% only")
+
+
+def _equal(one: Cohort | None, other: Cohort | None) -> bool:
+    """Equal with their types: to Python `1 == True`, to a flag service it is not."""
+    return repr(one) == repr(other)
+
+
+def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) -> None:
+    """Tells what the target, or its provider, cannot serve."""
+    declared = walk.playbook.targets[target]
+    report, name = walk.parsing.report, parsed.step.name
+    if new.shadow_bp > 0 and declared.shadow is None:
+        message = f"{name}: target {target} has no shadow flag to mirror with"
+        report.error(parsed.at, message, fix=f"add shadow: {{flag: NAME}} to targets.{target}")
+    provider: Any = walk.parsing.catalog.load("providers", declared.provider)  # Any: a plug-in
+    can: Capabilities = provider.capabilities
+    wanted = {
+        "shadow": new.shadow_bp > 0 and not can.shadow,
+        "audience": new.audience is not None and not can.audience,
+        "include": new.include is not None and not can.include,
+    }
+    for what, is_lacking in wanted.items():
+        if is_lacking:
+            message = f"{name}: {declared.provider} (target {target}) cannot do {what}"
+            report.error(parsed.at, message, fix=f"remove {what}, or use another provider")
+    if any(bp % can.weight_step_bp for _, bp in new.weights):
+        step = format_bp(can.weight_step_bp)
+        message = f"{name}: {declared.provider} (target {target}) takes weights in steps of {step}"
+        report.error(parsed.at, message, fix=f"write a multiple of {step}")
+
+
+def _check_notifiers(walk: Walk, parsed: ParsedStep, effect: Notify) -> None:
+    for name in effect.notifiers:
+        if name not in walk.notifiers:
+            message = f"{parsed.step.name}: unknown notifier {name!r:.80}"
+            fix = unknown_fix(name, list(walk.notifiers))
+            walk.parsing.report.error(parsed.at, message, fix=fix)

@@ -1,0 +1,89 @@
+"""Checks that every `${control…}` and `${canary…}` of a gate has a value where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rolloutctl.core.arm_names import arm_names, only_mirrors
+from rolloutctl.core.check_exposures import Walk
+from rolloutctl.core.document import Node
+from rolloutctl.core.exposure import Exposure, split
+from rolloutctl.core.parse_steps import ParsedStep
+from rolloutctl.core.parsing import Parsing, child, locate
+from rolloutctl.core.playbook import Gate, Playbook
+from rolloutctl.core.references import references
+from rolloutctl.core.report import listed, suggestion
+from rolloutctl.core.resolve import ARM_PREFIXES
+
+
+def check_references(
+    parsing: Parsing, section: Node, steps: Sequence[ParsedStep], walk: Walk
+) -> None:
+    """Tells of references without a value, and of gates that nobody uses."""
+    playbook = walk.playbook
+    used = {name for one in steps for name in (*one.step.gates, *one.step.before)}
+    mirrored = dict.fromkeys(playbook.targets, split(0, shadow_bp=1))
+    for gate in playbook.gates.values():
+        node = child(section, gate.name) or section
+        if gate.name not in used and gate.name not in playbook.guardrails:
+            parsing.report.warning(node, f"gates.{gate.name}: no step uses it", fix="remove it")
+        exposures = mirrored if _only_while_mirrored(playbook, gate, steps, walk) else None
+        known = arm_names(playbook, gate, exposures=exposures)
+        texts = parsing.plugin("gates", gate.kind, at=node, what="gate kind")().texts(gate.spec)
+        for key, text in texts.items():
+            _check_text(parsing, locate(node, key), text, known)
+        _refuse_elsewhere(parsing, node, texts)
+
+
+def _only_while_mirrored(
+    playbook: Playbook, gate: Gate, steps: Sequence[ParsedStep], walk: Walk
+) -> bool:
+    """Shadow labels have a value only in steps whose canary is mirrored and not served."""
+    if gate.name in playbook.guardrails:
+        return False
+    targets = [gate.target] if gate.target in playbook.targets else list(playbook.targets)
+    rows: list[Mapping[str, Exposure]] = []
+    for one in steps:
+        if gate.name in one.step.gates:
+            rows.append(walk.after.get(one.step.index, {}))
+        if gate.name in one.step.before:
+            rows.append(walk.before.get(one.step.index, {}))
+    # An unplanned step has an empty row: what it lacks was told already.
+    return all(only_mirrors(row[name]) for row in rows for name in targets if name in row)
+
+
+def _check_text(parsing: Parsing, at: Node, text: str, known: Mapping[str, str]) -> None:
+    for name in references(text):
+        if name in known:
+            continue
+        scoped = [one for one in known if one.count(".") > 1 and _is_scoped(one, name)]
+        close = scoped[0] if scoped else suggestion(name, list(known))
+        if name.startswith("arm."):
+            close = "canary." + name.removeprefix("arm.")
+        fix = f"did you mean ${{{close}}}? " if close else ""
+        message = f"unknown reference ${{{name}}}"
+        parsing.report.error(at, message, fix=f"{fix}known: {listed(sorted(known))}")
+
+
+def _is_scoped(known: str, name: str) -> bool:
+    """Is `known` the same thing with a target's name: canary.llm.is for canary.is?"""
+    arm, _, rest = known.partition(".")
+    return f"{arm}.{rest.partition('.')[2]}" == name
+
+
+def _refuse_elsewhere(parsing: Parsing, node: Node, texts: Mapping[str, str]) -> None:
+    """Tells of arms' references in keys of the gate where nobody replaces them."""
+    for scalar in _scalars(node):
+        names = [name for name in references(scalar.text) if name.startswith(ARM_PREFIXES)]
+        resolved = parsing.gate_decoder.resolver.text(scalar, "") if names else ""
+        if names and resolved not in texts.values():
+            message = f"${{{names[0]}}} cannot be used in this key"
+            parsing.report.error(scalar, message, fix=f"it may stand in: {listed(texts)}")
+
+
+def _scalars(node: Node) -> Iterator[Node]:
+    for value in (*node.items, *(value for _, value in node.pairs)):
+        if value.kind == "scalar":
+            yield value
+        else:
+            yield from _scalars(value)

@@ -1,0 +1,223 @@
+"""Parses a document into a `Playbook`: the whole language, all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from rolloutctl.core import canonical
+from rolloutctl.core.check_exposures import check_exposures
+from rolloutctl.core.check_references import check_references
+from rolloutctl.core.decode import Decoder
+from rolloutctl.core.document import Node
+from rolloutctl.core.parse_entries import (
+    Surroundings,
+    check_numbers,
+    parse_gates,
+    parse_notifiers,
+    parse_sources,
+    parse_targets,
+)
+from rolloutctl.core.parse_inputs import parse_inputs
+from rolloutctl.core.parse_steps import Declared, ParsedStep, parse_steps
+from rolloutctl.core.parsing import Parsing, child, key_node, locate
+from rolloutctl.core.playbook import (
+    Gate,
+    GateLimits,
+    Limits,
+    NotifierEntry,
+    Playbook,
+    Source,
+    Target,
+)
+from rolloutctl.core.ports import Catalog
+from rolloutctl.core.report import Report
+from rolloutctl.core.resolve import Resolver
+from rolloutctl.core.shapes import NOWHERE, DefaultsShape, LimitsShape, PlaybookShape
+from rolloutctl.errors import InvalidPlaybook, Problem
+
+#: What a document is called that comes from the journal, not from a file.
+JOURNAL = "journal"
+
+T = TypeVar("T")
+
+
+def parse_playbook(
+    document: Node,
+    *,
+    file: str,
+    catalog: Catalog,
+    inputs: Mapping[str, str],
+    env: Mapping[str, str],
+) -> tuple[Playbook | None, tuple[Problem, ...]]:
+    """Parses a YAML file's node.
+
+    Args:
+        document: the root.
+        file: how problems name the file.
+        catalog: the installed plug-ins.
+        inputs: values of `--input`.
+        env: the environment that `${env.X}` reads.
+
+    Returns:
+        The playbook, None if there are errors; and all problems, warnings included, in
+        the order of the document.
+    """
+    report = Report(file)
+    parsing = _parsing(report, catalog, Resolver(report=report, env=env))
+    try:
+        section = child(document, "inputs") or NOWHERE
+        values = parse_inputs(parsing, section, given=inputs, root=document)
+        resolver = Resolver(report=report, inputs=values, env=env)
+        playbook = _parse(_parsing(report, catalog, resolver), document)
+    except InvalidPlaybook as full:
+        return None, full.problems
+    return playbook, report.problems
+
+
+def parse_document(document_json: str, catalog: Catalog) -> Playbook:
+    """Parses `Playbook.document` again: the same playbook, from the journal.
+
+    Raises:
+        InvalidPlaybook: the text is no canonical document, or a plug-in is missing here.
+    """
+    report = Report(JOURNAL)
+    parsing = _parsing(report, catalog, Resolver(report=report, is_verbatim=True))
+    try:
+        node = canonical.decode(document_json)
+    except (ValueError, RecursionError) as error:
+        report.error(NOWHERE, f"not a canonical document: {error}")
+        raise InvalidPlaybook(report.problems) from error
+    playbook = _parse(parsing, node)
+    if playbook is None:
+        raise InvalidPlaybook(report.problems)
+    return playbook
+
+
+def _parsing(report: Report, catalog: Catalog, resolver: Resolver) -> Parsing:
+    return Parsing(
+        report=report,
+        catalog=catalog,
+        decoder=Decoder(report=report, resolver=resolver),
+        gate_decoder=Decoder(report=report, resolver=replace(resolver, arms=True)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """Everything declared, by name; None for what is in error."""
+
+    root: PlaybookShape
+    targets: Mapping[str, Target | None]
+    sources: Mapping[str, Source | None]
+    notifiers: Mapping[str, NotifierEntry | None]
+    gates: Mapping[str, Gate | None]
+    guardrails: tuple[str, ...]
+    limits: Limits
+    steps: list[ParsedStep]
+
+
+def _parse(parsing: Parsing, document: Node) -> Playbook | None:
+    found = parsing.decoder.mapping(document, (PlaybookShape,), "")
+    if found is None:
+        return None
+    root = found.build_lenient(PlaybookShape)
+    if root.name:
+        parsing.check_name(child(document, "name") or document, "name")
+    parts = _parts(parsing, root, document)
+    playbook = _assemble(parts)
+    if not root.guardrails and not parsing.report.has_errors:
+        at = key_node(document, "gates") or key_node(document, "steps") or document
+        message = "no guardrails: nothing is judged while a step waits for a person"
+        parsing.report.warning(at, message, fix="add guardrails: [GATE, …]")
+    walk = check_exposures(parsing, playbook, parts.steps, parts.notifiers)
+    check_references(parsing, root.gates, parts.steps, walk)
+    if parsing.report.has_errors:
+        return None
+    text = _canonical_text(parsing, document)
+    return replace(playbook, document=text, sha256=canonical.sha256_of(text))
+
+
+def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:
+    targets = parse_targets(parsing, root.targets)
+    sources, source_classes = parse_sources(parsing, root.sources)
+    defaults = _shape(parsing, root.defaults, DefaultsShape, "defaults")
+    check_numbers(parsing, defaults, root.defaults, "defaults")
+    around = Surroundings(
+        targets=targets,
+        sources=sources,
+        source_classes=source_classes,
+        limits=GateLimits(on_fail=root.on_fail),
+        defaults=defaults,
+        declared=frozenset(key.text for key, _ in root.defaults.pairs),
+    )
+    gates = parse_gates(parsing, root.gates, around)
+    guardrails = parsing.check_known(
+        root.guardrails, gates, nodes=child(document, "guardrails") or document, what="gate"
+    )
+    return _Parts(
+        root=root,
+        targets=targets,
+        sources=sources,
+        notifiers=parse_notifiers(parsing, root.notifiers),
+        gates=gates,
+        guardrails=guardrails,
+        limits=_limits(parsing, root.limits),
+        steps=parse_steps(parsing, root.steps, Declared(targets=targets, gates=gates)),
+    )
+
+
+def _assemble(parts: _Parts) -> Playbook:
+    """The playbook of what is not in error; complete if nothing is."""
+    root = parts.root
+    return Playbook(
+        name=root.name,
+        document="",
+        sha256="",
+        targets=_usable(parts.targets),
+        gates=_usable(parts.gates),
+        steps=tuple(parsed.step for parsed in parts.steps),
+        sources=_usable(parts.sources),
+        notifiers=_usable(parts.notifiers),
+        guardrails=parts.guardrails,
+        description=root.description,
+        owner=root.owner,
+        on_fail=root.on_fail,
+        on_drift=root.on_drift,
+        limits=parts.limits,
+    )
+
+
+def _usable(declared: Mapping[str, T | None]) -> dict[str, T]:
+    return {name: one for name, one in declared.items() if one is not None}
+
+
+def _shape(parsing: Parsing, node: Node, cls: type[T], where: str) -> T:
+    """A section as far as it is right: one wrong key does not take the others away."""
+    found = None if node is NOWHERE else parsing.decoder.mapping(node, (cls,), where)
+    return cls() if found is None else found.build_lenient(cls)
+
+
+def _limits(parsing: Parsing, node: Node) -> Limits:
+    shape = _shape(parsing, node, LimitsShape, "limits")
+    for key in ("deadline", "rollback", "observe"):
+        if getattr(shape, key) <= 0:
+            message = f"limits.{key}: must be longer than nothing"
+            parsing.report.error(locate(node, key), message, fix="write a duration such as 10m")
+    return Limits(deadline_s=shape.deadline, rollback_s=shape.rollback, observe_s=shape.observe)
+
+
+def _canonical_text(parsing: Parsing, document: Node) -> str:
+    resolver = parsing.gate_decoder.resolver
+
+    def scalar_of(node: Node) -> tuple[str, bool]:
+        if id(node) in resolver.kept:
+            return node.text.strip(), True
+        text = resolver.text(node, "")
+        if text is None:
+            raise AssertionError(f"{node.text} was not told of")  # decoding told of every scalar
+        return text, resolver.is_plain(node)
+
+    pairs = tuple(pair for pair in document.pairs if pair[0].text != "inputs")
+    return canonical.dump(canonical.encode(replace(document, pairs=pairs), scalar_of))
