@@ -195,12 +195,19 @@ class GateRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateJudged:
-    """A gate was judged; a later one of the same gate replaces it."""
+    """A gate was judged; a later one of the same gate replaces it.
+
+    Not every judgement is recorded: one is when the verdict changes, before any
+    decision that used it, and at a slow pace otherwise. `previous` and `since` are what
+    the judgement started from, so that it can be computed again from this event alone.
+    """
 
     gate: str
     step: int
     record: GateRecord
     readings: tuple[Reading, ...]
+    previous: GateRecord | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

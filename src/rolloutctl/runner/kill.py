@@ -1,0 +1,270 @@
+"""The kill switch: every target to control, now, past plan and gates, confirmed twice.
+
+Needs no lease, no plan, no gate; with `kill_targets` not even a journal. Targets are
+killed in parallel, each with its own limit, so that one that hangs holds up nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.machine import retry_s
+from rolloutctl.core.observation import Observation, Receipt
+from rolloutctl.core.playbook import Target
+from rolloutctl.core.ports import Clock, Provider
+from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unauthorized
+from rolloutctl.runner.rollout import Rollout
+
+#: Seconds for one target, retries and confirmation included, beyond its settling time.
+KILL_LIMIT_S = 30.0
+#: Seconds for one call.
+KILL_CALL_S = 10.0
+#: Tries after an error that trying again cannot heal.
+PERMANENT_TRIES = 2
+#: How long a driver leaves a kill to the process that asked for it.
+KILL_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillOrder:
+    """One target to kill and the adapter that can."""
+
+    target: Target
+    provider: Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillReport:
+    """What the kill reached on one target.
+
+    `zero_at_s` is the first observation of zero, `settled_at_s` the one after which no
+    older write can land; both in seconds since the kill began, None if not reached.
+    """
+
+    target: str
+    address: str
+    confirmed: bool
+    zero_at_s: float | None = None
+    settled_at_s: float | None = None
+    message: str = ""
+    changed: str = ""
+    untouched: str = ""
+
+
+def kill_targets(
+    orders: Sequence[KillOrder], clock: Clock, *, limit_s: float = KILL_LIMIT_S
+) -> list[KillReport]:
+    """Kills all targets at once; returns within the longest target's limit, always.
+
+    A call that hangs past every limit is left behind in a daemon thread and its target
+    reported as not confirmed.
+    """
+    began = clock.now()
+    if len(orders) == 1 and _is_bounded(orders[0]):
+        return [_kill_one(orders[0], clock, began, limit_s=limit_s)]
+    reports: list[KillReport | None] = [None] * len(orders)
+
+    def work(place: int, order: KillOrder) -> None:
+        reports[place] = _kill_one(order, clock, began, limit_s=limit_s)
+
+    threads = [
+        threading.Thread(target=partial(work, place, order), daemon=True)
+        for place, order in enumerate(orders)
+    ]
+    for thread in threads:
+        thread.start()
+    longest = max((_limit_s(order, limit_s) for order in orders), default=0.0)
+    ends_at = clock.now() + timedelta(seconds=longest + KILL_CALL_S)
+    for thread in threads:
+        thread.join(timeout=max(0.0, (ends_at - clock.now()).total_seconds()))
+    return [
+        report if report is not None else _report(order, message="no answer within the limit")
+        for order, report in zip(orders, reports, strict=True)
+    ]
+
+
+def _is_bounded(order: KillOrder) -> bool:
+    """Local conditional writes end by themselves: no thread is needed to leave behind."""
+    return order.provider.capabilities.conditional_write
+
+
+def _limit_s(order: KillOrder, limit_s: float) -> float:
+    return limit_s + order.provider.capabilities.settle_s
+
+
+def _report(order: KillOrder, *, message: str) -> KillReport:
+    return KillReport(
+        target=order.target.name,
+        address=order.provider.address(order.target),
+        confirmed=False,
+        message=message,
+    )
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One target's kill in progress."""
+
+    order: KillOrder
+    clock: Clock
+    began: datetime
+    ends_at: datetime
+    report: KillReport
+    receipt: Receipt = Receipt()
+    failures: int = 0
+    permanent: int = 0
+
+    def since_s(self) -> float:
+        """Seconds since the kill began."""
+        return (self.clock.now() - self.began).total_seconds()
+
+
+def _kill_one(order: KillOrder, clock: Clock, began: datetime, *, limit_s: float) -> KillReport:
+    """Writes, looks, waits, looks again; starts over until confirmed or out of time."""
+    attempt = _Attempt(
+        order=order,
+        clock=clock,
+        began=began,
+        ends_at=began + timedelta(seconds=_limit_s(order, limit_s)),
+        report=_report(order, message=""),
+    )
+    try:
+        while not _confirmed(attempt):
+            wait_s = retry_s(attempt.failures, 0.0)
+            if attempt.permanent >= PERMANENT_TRIES or _is_over(attempt, wait_s):
+                return attempt.report
+            clock.sleep(wait_s)
+    except Exception as error:  # noqa: BLE001 - the other targets' report must still be printed
+        return replace(attempt.report, message=f"{type(error).__name__}: {error}")
+    return attempt.report
+
+
+def _is_over(attempt: _Attempt, wait_s: float) -> bool:
+    return attempt.clock.now() + timedelta(seconds=wait_s) >= attempt.ends_at
+
+
+def _confirmed(attempt: _Attempt) -> bool:
+    written = _write_control(attempt)
+    seen = _see(attempt)
+    if seen is None or not _is_zero(seen):
+        attempt.failures += 1
+        if seen is not None:
+            attempt.report = replace(
+                attempt.report, zero_at_s=None, message=attempt.report.message or "not zero yet"
+            )
+        return False
+    if attempt.report.zero_at_s is None:
+        attempt.report = replace(attempt.report, zero_at_s=attempt.since_s())
+    if not written:
+        # Zero is seen, but our own write is not confirmed: an older one may still land
+        # over it where writes are conditional. Try again.
+        attempt.failures += 1
+        return False
+    return _settled(attempt)
+
+
+def _settled(attempt: _Attempt) -> bool:
+    settle_s = attempt.order.provider.capabilities.settle_s
+    settles_at = attempt.began + timedelta(seconds=settle_s)
+    if attempt.receipt.unsettled_s:
+        later = attempt.clock.now() + timedelta(seconds=attempt.receipt.unsettled_s)
+        settles_at = max(settles_at, later)
+    attempt.clock.sleep((settles_at - attempt.clock.now()).total_seconds())
+    seen = _see(attempt)
+    if seen is None or not _is_zero(seen):
+        attempt.failures += 1
+        attempt.report = replace(
+            attempt.report, zero_at_s=None, message="it was zero and did not stay so"
+        )
+        return False
+    attempt.report = replace(
+        attempt.report, confirmed=True, settled_at_s=attempt.since_s(), message=""
+    )
+    return True
+
+
+def _write_control(attempt: _Attempt) -> bool:
+    order = attempt.order
+    try:
+        receipt = order.provider.kill(order.target, timeout_s=KILL_CALL_S)
+    except RolloutctlError as error:
+        _note_error(attempt, error)
+        return False
+    attempt.receipt = receipt
+    attempt.report = replace(
+        attempt.report, changed=receipt.changed, untouched=receipt.untouched, message=""
+    )
+    return True
+
+
+def _see(attempt: _Attempt) -> Observation | None:
+    order = attempt.order
+    try:
+        return order.provider.observe(order.target)
+    except RolloutctlError as error:
+        _note_error(attempt, error)
+        return None
+
+
+def _note_error(attempt: _Attempt, error: RolloutctlError) -> None:
+    if isinstance(error, Unauthorized | Rejected | NotFound):
+        attempt.permanent += 1
+    text = f"{error.message} ({error.hint})" if error.hint else error.message
+    attempt.report = replace(attempt.report, message=text)
+
+
+def _is_zero(seen: Observation) -> bool:
+    return seen.exposure is not None and seen.exposure.is_zero
+
+
+# -- a rollout's kill -----------------------------------------------------------
+
+
+def orders_of(rollout: Rollout) -> list[KillOrder]:
+    """Every target of the rollout, written or not: the fence may have raced a write."""
+    return [
+        KillOrder(target=target, provider=rollout.adapters.providers[name])
+        for name, target in rollout.playbook.targets.items()
+    ]
+
+
+def result_events(reports: Sequence[KillReport]) -> list[ev.Event]:
+    """The journal's account of a kill: one event a target, then the end or STUCK."""
+    events: list[ev.Event] = [
+        ev.TargetKilled(
+            target=report.target,
+            confirmed=report.confirmed,
+            zero_at_s=report.zero_at_s,
+            settled_at_s=report.settled_at_s,
+            message=report.message or report.changed,
+        )
+        for report in reports
+    ]
+    open_ones = tuple(report.target for report in reports if not report.confirmed)
+    if open_ones:
+        said = "; ".join(f"{r.target}: {r.message}" for r in reports if not r.confirmed)
+        because = f"the kill of {', '.join(open_ones)} is not confirmed ({said})"
+        events.append(ev.Stuck(targets=open_ones, because=because))
+    else:
+        because = "killed: every target serves control only, confirmed"
+        events.append(ev.Finished(finished_as=ev.FinishedAs.KILLED, because=because))
+    return events
+
+
+def complete_kill(rollout: Rollout) -> None:
+    """A driver finishes a kill whose own process may have died after the fence."""
+    killed_at = rollout.state.killed_at
+    if killed_at is not None:
+        grace_s = KILL_GRACE_S - (rollout.clock.now() - killed_at).total_seconds()
+        if grace_s > 0:
+            rollout.clock.sleep(min(grace_s, 0.5))
+            return
+    reports = kill_targets(orders_of(rollout), rollout.clock)
+    rollout.record_fact(*result_events(reports))
+
+

@@ -1,0 +1,93 @@
+"""Drives one rollout until it is at rest, told to stop, or overtaken by another driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rolloutctl.core.decision import Decision, Finish, WaitUntil
+from rolloutctl.errors import ExitCode, JournalUnavailable, LeaseLost
+from rolloutctl.runner.rollout import Rollout
+from rolloutctl.runner.tick import tick
+
+#: How often a waiting driver looks whether the journal moved, in seconds.
+POLL_S = 0.2
+#: How long a driver waits before it tries an unreadable journal again, in seconds.
+JOURNAL_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveEnd:
+    """Why driving ended: at rest with its exit code, or `stopped` by the caller's word."""
+
+    exit_code: ExitCode
+    because: str
+    stopped: str = ""
+
+
+def drive(
+    rollout: Rollout,
+    *,
+    watch: Callable[[Decision], None] | None = None,
+    stop: Callable[[Decision], str] | None = None,
+    poll_s: float = POLL_S,
+) -> DriveEnd:
+    """Ticks until the rollout is at rest.
+
+    Args:
+        rollout: opened, with its lease taken.
+        watch: called after every tick with its decision.
+        stop: called after every tick and every poll; a word ends the driving, the
+            rollout stays as it is.
+        poll_s: how often the journal is looked at while waiting; infinite on a fake
+            clock, where nobody else can ask for anything.
+    """
+    while True:
+        try:
+            decision = tick(rollout)
+        except LeaseLost as error:
+            return DriveEnd(exit_code=ExitCode.CONFLICT, because=error.message, stopped="lost")
+        except JournalUnavailable as error:
+            # Nothing is done without the journal; it may come back (a full disk, a lock).
+            decision = WaitUntil(at=rollout.clock.now(), because=error.message)
+            rollout.clock.sleep(JOURNAL_RETRY_S)
+        if watch is not None:
+            watch(decision)
+        if isinstance(decision, Finish):
+            return DriveEnd(exit_code=decision.exit_code, because=decision.because)
+        word = stop(decision) if stop is not None else ""
+        if not word and isinstance(decision, WaitUntil):
+            word = _wait(rollout, decision, stop, poll_s)
+        if word:
+            return DriveEnd(
+                exit_code=ExitCode.PENDING, because=decision.because, stopped=word
+            )
+
+
+def _wait(
+    rollout: Rollout,
+    decision: WaitUntil,
+    stop: Callable[[Decision], str] | None,
+    poll_s: float,
+) -> str:
+    """Sleeps until the time has come, the journal moved, or `stop` says a word."""
+    while True:
+        left_s = _left_s(decision.at, rollout.clock.now())
+        if left_s <= 0:
+            return ""
+        rollout.clock.sleep(min(left_s, poll_s))
+        try:
+            rollout.keep_lease()
+            head = rollout.journal.heads().get(rollout.rollout_id)
+        except (JournalUnavailable, LeaseLost):
+            return ""  # the next tick says so
+        if head != rollout.state.seq:
+            return ""
+        word = stop(decision) if stop is not None else ""
+        if word:
+            return word
+
+
+def _left_s(at: datetime, now: datetime) -> float:
+    return (at - now).total_seconds()

@@ -1,0 +1,153 @@
+"""Judges gates and looks at targets, all at one time; records what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.arm_names import arm_names
+from rolloutctl.core.exposure import Exposure
+from rolloutctl.core.judging import next_record
+from rolloutctl.core.measurement import Query, Reading
+from rolloutctl.core.observation import Observation
+from rolloutctl.core.playbook import Gate
+from rolloutctl.core.ports import GateContext, MetricSource
+from rolloutctl.core.state import Phase, TargetState
+from rolloutctl.core.view import View
+from rolloutctl.errors import RolloutctlError, Stale
+from rolloutctl.runner.perform import disturbance
+from rolloutctl.runner.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    gate: Gate
+    context: GateContext
+    queries: Sequence[Query]
+
+
+def measure(rollout: Rollout, gates: Sequence[str], targets: Sequence[str]) -> None:
+    """Looks at `targets`, then judges `gates`, with one time for all of it."""
+    now = rollout.clock.now()
+    view = View(
+        playbook=rollout.playbook, state=rollout.state, kinds=rollout.adapters.kinds, now=now
+    )
+    asked = [_ask(view, rollout.playbook.gates[name]) for name in gates]
+    wanted = {(one.gate.source, query) for one in asked for query in one.queries}
+    readings = _readings(rollout, sorted(wanted, key=str), now_of=asked)
+    facts = _observations(rollout, targets)
+    try:
+        for one in asked:
+            _judge(rollout, view, one, readings)
+    except Stale:
+        # Somebody asked for something meanwhile; these judgements are taken again.
+        rollout.refresh()
+    for fact in facts:
+        rollout.record_fact(fact)
+
+
+def context_of(view: View, gate: Gate) -> GateContext:
+    """What `gate` may know when it judges at `view.now`."""
+    target = view.state.targets[gate.target] if gate.target else None
+    return GateContext(
+        now=view.now,
+        since=view.since(gate),
+        arms=arm_names(view.playbook, gate, exposures=_exposures(view)),
+        exposure=target.exposure if target is not None and target.is_written else None,
+        interval_s=gate.limits.interval_s,
+    )
+
+
+def _exposures(view: View) -> Mapping[str, Exposure]:
+    targets = view.state.targets.values()
+    return {target.name: target.exposure for target in targets if target.exposure is not None}
+
+
+def _ask(view: View, gate: Gate) -> _Asked:
+    context = context_of(view, gate)
+    kind = view.kinds.gates[gate.kind]
+    return _Asked(gate=gate, context=context, queries=kind.queries(gate.spec, context))
+
+
+def _readings(
+    rollout: Rollout, wanted: Sequence[tuple[str, Query]], *, now_of: Sequence[_Asked]
+) -> Mapping[tuple[str, Query], Reading]:
+    """Asks each (source, query) once, at the one time of this measurement."""
+    if not now_of:
+        return {}
+    at = now_of[0].context.now
+    calls: list[Callable[[], Reading]] = [
+        partial(read_once, rollout.adapters.sources[source], query, at) for source, query in wanted
+    ]
+    return dict(zip(wanted, rollout.adapters.gather(calls), strict=True))
+
+
+def read_once(source: MetricSource, query: Query, at: datetime) -> Reading:
+    """One reading; an error of the source is an outcome, not an exception."""
+    try:
+        return Reading(query=query, measurement=source.query(query, at))
+    except RolloutctlError as error:
+        return Reading(query=query, error=error.message)
+
+
+def _judge(
+    rollout: Rollout,
+    view: View,
+    one: _Asked,
+    readings: Mapping[tuple[str, Query], Reading],
+) -> None:
+    gate = one.gate
+    kind = view.kinds.gates[gate.kind]
+    previous = view.record(gate)
+    evidence = previous.evidence if previous is not None else None
+    mine = tuple(readings[(gate.source, query)] for query in one.queries)
+    evidence, verdict = kind.assess(gate.spec, evidence, mine, one.context)
+    record = next_record(
+        previous, verdict, evidence, limits=gate.limits, now=view.now, since=one.context.since
+    )
+    record = replace(record, is_guardrail=gate.name in view.playbook.guardrails)
+    rollout.judged(
+        ev.GateJudged(
+            gate=gate.name,
+            step=view.state.steps_left,
+            record=record,
+            readings=mine,
+            previous=previous,
+            since=one.context.since,
+        )
+    )
+
+
+def _observations(rollout: Rollout, targets: Sequence[str]) -> list[ev.Event]:
+    """What looking at `targets` makes known, not recorded yet."""
+    facts: list[ev.Event] = []
+    for name in targets:
+        provider = rollout.adapters.providers[name]
+        try:
+            seen = provider.observe(rollout.playbook.targets[name])
+        except RolloutctlError as error:
+            failed = ev.ApplyFailed(
+                key=f"look:{name}", target=name, why=ev.Why.UNAVAILABLE, message=error.message
+            )
+            facts.append(failed)
+        else:
+            fact = _fact(rollout, rollout.state.targets[name], seen)
+            if fact is not None:
+                facts.append(fact)
+        rollout.looked_at(name)
+    return facts
+
+
+def _fact(rollout: Rollout, target: TargetState, seen: Observation) -> ev.Event | None:
+    if rollout.state.phase is not Phase.ROLLING_BACK:
+        return disturbance(target, seen)
+    if target.is_outside_killed:
+        restored = seen.exposure is not None and seen.exposure.is_zero
+    else:
+        restored = seen.fingerprint == target.restore_point.fingerprint
+    if restored:
+        return ev.Settled(target=target.name, observation=seen)
+    return ev.Unsettled(target=target.name, observation=seen)

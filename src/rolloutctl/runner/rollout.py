@@ -1,0 +1,178 @@
+"""One open rollout in this process: its folded state, its lease, its unrecorded judgements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.machine import allows, fold, follow, observed
+from rolloutctl.core.playbook import Playbook
+from rolloutctl.core.ports import Clock, Journal, Lease
+from rolloutctl.core.state import RolloutState
+from rolloutctl.errors import LeaseLost, Stale
+from rolloutctl.runner.adapters import Adapters
+
+#: How long a silent driver keeps its lease; renewed at a third of it.
+LEASE_TTL_S = 15.0
+#: At the latest after this long an unchanged verdict is recorded again.
+SUMMARY_S = 300.0
+#: How often a fact (something that happened) is offered to a moving journal.
+FACT_TRIES = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Rollout:
+    """A rollout being driven or looked at.
+
+    `state` is the fold of the journal plus judgements not recorded yet; those are
+    recorded before, and in the same transaction as, any event that follows them.
+    """
+
+    rollout_id: str
+    playbook: Playbook
+    adapters: Adapters
+    journal: Journal
+    clock: Clock
+    state: RolloutState
+    lease: Lease | None = None
+    #: called with every record this process folds, ours and others'
+    listeners: list[Callable[[ev.Recorded], None]] = field(default_factory=list)
+    _unrecorded: dict[str, ev.GateJudged] = field(default_factory=dict)
+    _recorded_judgements: dict[str, ev.GateJudged] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        rollout_id: str,
+        *,
+        playbook: Playbook,
+        adapters: Adapters,
+        journal: Journal,
+        clock: Clock,
+    ) -> Rollout:
+        """Folds the whole journal of `rollout_id`. Raises `NotFound`."""
+        state = fold(rollout_id, journal.read(rollout_id))
+        return cls(
+            rollout_id=rollout_id,
+            playbook=playbook,
+            adapters=adapters,
+            journal=journal,
+            clock=clock,
+            state=state,
+        )
+
+    # -- lease ----------------------------------------------------------------
+
+    def take_lease(self, owner: str, *, steal: bool = False) -> None:
+        """Becomes the driver; folds everything that was recorded before. Raises `LeaseHeld`."""
+        now = self.clock.now()
+        self.lease = self.journal.acquire_lease(
+            self.rollout_id, owner, now=now, ttl_s=LEASE_TTL_S, steal=steal
+        )
+        self.refresh()
+
+    def keep_lease(self) -> None:
+        """Renews the lease when a third of it is gone. Raises `LeaseLost`."""
+        if self.lease is None:
+            return
+        now = self.clock.now()
+        if now + timedelta(seconds=LEASE_TTL_S * 2 / 3) >= self.lease.expires_at:
+            self.lease = self.journal.renew_lease(self.lease, now=now, ttl_s=LEASE_TTL_S)
+
+    def release_lease(self) -> None:
+        """Lets another process drive."""
+        if self.lease is not None:
+            self.journal.release_lease(self.lease)
+            self.lease = None
+
+    # -- reading --------------------------------------------------------------
+
+    def refresh(self) -> bool:
+        """Folds what others recorded; True if there was something."""
+        records = self.journal.read(self.rollout_id, after_seq=self.state.seq)
+        for record in records:
+            self._fold(record)
+        if records:
+            self._unrecorded = {
+                gate: event
+                for gate, event in self._unrecorded.items()
+                if allows(self.state, event) and gate in self.state.gates
+            }
+        return bool(records)
+
+    def _fold(self, record: ev.Recorded) -> None:
+        self.state = fold(self.rollout_id, [record], self.state)
+        for listener in self.listeners:
+            listener(record)
+
+    def looked_at(self, target: str) -> None:
+        """Notes in memory that `target` was looked at now."""
+        self.state = observed(self.state, target, self.clock.now())
+
+    # -- writing --------------------------------------------------------------
+
+    def record(self, *events: ev.Event) -> None:
+        """Records events on top of exactly the state they were decided on.
+
+        Raises:
+            Stale: the journal moved; refresh and decide again. Nothing was recorded.
+            LeaseLost: another process drives.
+        """
+        if self.lease is None:
+            raise LeaseLost(f"{self.rollout_id}: this process does not drive it")
+        batch: list[ev.Event] = [*self._unrecorded.values(), *events]
+        at = self.clock.now()
+        before = self.state.seq
+        self.journal.append(
+            self.rollout_id, batch, at=at, expect_seq=before, epoch=self.lease.epoch
+        )
+        self._recorded_judgements.update(self._unrecorded)
+        self._unrecorded = {}
+        for offset, event in enumerate(batch, start=1):
+            self._fold(ev.Recorded(seq=before + offset, at=at, event=event))
+
+    def record_fact(self, *events: ev.Event) -> bool:
+        """Records what happened, whatever was recorded meanwhile.
+
+        Returns False, with nothing recorded, if the rollout can no longer hold it (it
+        ended, or another event closed the intent): the fact then changes nothing.
+        """
+        for _ in range(FACT_TRIES):
+            if not self._holds(events):
+                return False
+            try:
+                self.record(*events)
+            except Stale:
+                self.refresh()
+                continue
+            return True
+        raise Stale(f"{self.rollout_id}: the journal moved {FACT_TRIES} times in a row")
+
+    def _holds(self, events: Sequence[ev.Event]) -> bool:
+        for event in events:
+            if not allows(self.state, event):
+                return False
+            if isinstance(event, ev.Applied) and event.key not in self.state.open:
+                return False
+        return True
+
+    def judged(self, event: ev.GateJudged) -> None:
+        """Folds a judgement; records it now only if its verdict changed or it is time.
+
+        Raises `Stale` as `record`.
+        """
+        if not allows(self.state, event):
+            return
+        self.state = follow(self.state, event, event.record.judged_at)
+        self._unrecorded[event.gate] = event
+        last = self._recorded_judgements.get(event.gate)
+        due = (
+            last is None
+            or last.step != event.step
+            or last.record.verdict.outcome is not event.record.verdict.outcome
+            or event.record.judged_at - last.record.judged_at >= timedelta(seconds=SUMMARY_S)
+        )
+        if due:
+            self.record()
