@@ -1,1 +1,1 @@
-"""."""
+"""Adapters that tell people; one notifier a module."""
