@@ -25,7 +25,7 @@ MAY_PRINT = ("src/rolloutctl/ui/console.py", "benchmarks/", "scripts/", "tests/"
 #: A suppression names its rule and says why: `noqa: S101 - why`, `type: ignore[x]  # why`.
 _SUPPRESSION = re.compile(r"#\s*(noqa|type:\s*ignore)")
 _REASONED = re.compile(
-    r"#\s*(noqa:\s*[A-Z]+\d+(\s*,\s*[A-Z]+\d+)*\s*(-|#)\s*\w.*|type:\s*ignore\[[\w,\s-]+\]\s*#\s*\w.*)"
+    r"#\s*(noqa:\s*[A-Z]+\d+(\s*,\s*[A-Z]+\d+)*\s*(-|#)\s*\S.*|type:\s*ignore\[[\w,\s-]+\]\s*#\s*\S.*)"
 )
 _TODO = re.compile(r"#\s*TODO(?!-(correctness|robustness|design)\b.*#\d+)")
 
