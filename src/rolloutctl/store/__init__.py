@@ -1,1 +1,1 @@
-"""."""
+"""Journals on disk, and the versioned JSON that they hold."""
