@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-#: Ticks kept in a window; where more would fit, neighbours are added up.
+#: No tick is finer than this part of the window: shorter neighbours are added up. Two
+#: neighbours then always span more than one part, so at most twice as many are kept.
 TICKS_MAX = 120
 
 

@@ -109,8 +109,8 @@ class Run:
 
 def _problems(run: Invocation) -> Iterator[tuple[str, str, str]]:
     """Everything wrong with an invocation."""
-    is_blank = not run.command[0].strip() if run.command else True
-    if run.http is None and is_blank:
+    program = run.command if isinstance(run.command, str) else "".join(run.command[:1])
+    if run.http is None and not program.strip():
         yield "run", "nothing to run", "write command: [./migrate, --now] or http: {url: …}"
     if run.http is not None and run.command:
         yield "run", "a command and an HTTP call", "keep one; make a step of the other"
