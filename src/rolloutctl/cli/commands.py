@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -62,6 +62,16 @@ class LazyGroup(TyperGroup):
         entry = entries().get(cmd_name)
         return None if entry is None else build_command(entry)
 
+    def resolve_command(self, ctx: Vendored, args: list[str]) -> Vendored:
+        """The command that the first argument names, or a suggestion."""
+        if args[0] not in entries() and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - typing errors only
+
+            close = get_close_matches(args[0], list(entries()), n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such command {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: Vendored, formatter: Vendored) -> None:
         """Sections of names and summaries, without importing any command."""
         del ctx
@@ -89,6 +99,7 @@ def build_app() -> Vendored:
     app = typer.Typer(
         cls=LazyGroup,
         name="rolloutctl",
+        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -98,5 +109,9 @@ def build_app() -> Vendored:
     return typer.main.get_command(app)
 
 
-def rolloutctl() -> None:
+def rolloutctl(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Change what production serves, one judged step at a time."""
+    del version  # answered in `main` before typer is imported

@@ -27,9 +27,10 @@ def main() -> None:
     sys.exit(int(run(sys.argv[1:], os.environ)))
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
+def run(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
     """Runs one command line to its exit code; the only `except Exception` of the CLI."""
-    if list(arguments) == ["--version"]:  # answered before typer is imported: 0.2 x its cost
+    arguments = list(words)
+    if arguments[:1] == ["--version"]:  # answered before typer is imported: 0.2 x its cost
         sys.stdout.write(f"rolloutctl {__version__}\n")
         return ExitCode.DONE
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
-from rolloutctl.core.exposure import describe
+from rolloutctl.core.exposure import ZERO, Exposure, describe
 from rolloutctl.core.objections import objections
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import (
@@ -43,7 +43,7 @@ def build(
         findings: what probing sources and notifiers brought.
     """
     steps = _steps(playbook, kinds, seen)
-    least_s = sum(step.least_s for step in steps)
+    least_s = float(sum(step.least_s for step in steps))
     found = [
         *(f for name in playbook.targets for f in seen[name].findings),
         *findings,
@@ -88,15 +88,11 @@ def _steps(
     playbook: Playbook, kinds: Kinds, seen: Mapping[str, TargetSeen]
 ) -> tuple[PlannedStep, ...]:
     """Plans step after step, each on what the one before leaves behind."""
-    exposures = {
-        name: one.observation.exposure
-        for name, one in seen.items()
-        if one.observation is not None and one.observation.exposure is not None
-    }
+    # What cannot be read is refused; for the rest of the plan it counts as nothing exposed, so
+    # that one run shows everything that speaks against it.
+    exposures = {name: _exposure(seen[name]) for name in playbook.targets}
     planned = []
     for step in playbook.steps:
-        if any(name not in exposures for name in step.targets):
-            break  # a target nobody could read is refused already; its writes are unknown
         context = StepContext(playbook=playbook, step=step, exposures=dict(exposures))
         effects = kinds.steps[step.kind].plan(step.spec, context)
         writes, others = [], []
@@ -111,6 +107,12 @@ def _steps(
                 others.append(_words(effect))
         planned.append(_step(playbook, step, writes, others=others))
     return tuple(planned)
+
+
+def _exposure(seen: TargetSeen) -> Exposure:
+    if seen.observation is None or seen.observation.exposure is None:
+        return ZERO
+    return seen.observation.exposure
 
 
 def _step(

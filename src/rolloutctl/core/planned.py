@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rolloutctl.core.events import RestorePoint
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.observation import Capabilities, Finding, Observation, Severity
 from rolloutctl.errors import PlanRefused
@@ -95,15 +94,6 @@ class Plan:
     def refusals(self) -> tuple[Finding, ...]:
         """What makes the plan impossible or unsafe."""
         return tuple(f for f in self.findings if f.severity is Severity.REFUSE)
-
-    @property
-    def restore_points(self) -> tuple[RestorePoint, ...]:
-        """What a rollback writes back. Complete only if nothing is refused."""
-        return tuple(
-            RestorePoint(target=t.name, address=t.address, observation=t.observation)
-            for t in self.targets
-            if t.observation is not None
-        )
 
     def raise_if_unsafe(self) -> None:
         """Raises `PlanRefused` naming what speaks against it; silent otherwise."""

@@ -59,20 +59,18 @@ def _finding(finding: Finding, width: int) -> str:
 
 
 def _targets(targets: Sequence[PlannedTarget], width: int) -> str:
-    return "\n\n".join(
-        table(
-            ("TARGET", target.name),
-            [
-                ("address", target.address),
-                ("control", target.control),
-                ("canary", target.canary),
-                ("now", _now(target)),
-                ("restore point", _restore_point(target)),
-            ],
-            width,
-        )
-        for target in targets
+    return "\n".join(_target(target, width) for target in targets)
+
+
+def _target(target: PlannedTarget, width: int) -> str:
+    rows = (
+        ("address", target.address),
+        ("arms", f"control {target.control}, canary {target.canary}"),
+        ("now", _now(target)),
+        ("restore point", _restore_point(target)),
     )
+    lines = [wrapped(f"  {name + ':':<14} {text}", width, indent=" " * 17) for name, text in rows]
+    return "\n".join([f"target {target.name}", *lines])
 
 
 def _now(target: PlannedTarget) -> str:
