@@ -29,6 +29,8 @@ BUSY_LIMIT_S = 10.0
 BUSY_STEP_S = 0.0005
 #: The write-ahead log is cut back to this after a burst.
 WAL_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
+#: https://www.sqlite.org/fileformat.html#pages
+_PAGE_MIN_BYTES = 512
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 
@@ -157,10 +159,14 @@ class JournalFile:
         self._insist(self._settle_mode)
         found = self._path.stat()
         self._identity = (found.st_dev, found.st_ino)
-        # A write transaction even when there is nothing to migrate: SQLite opens a file
-        # without write access quietly for reading, and only this tells.
-        self.write(lambda c: migrate(c, str(self._path), migrations=self._migrations))
+        self.write(self._prepare)
         return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        migrate(connection, str(self._path), migrations=self._migrations)
+        # SAFETY: SQLite opens a file without write access quietly for reading, and BEGIN
+        # IMMEDIATE does not tell either; a statement that would write does.
+        connection.execute("DELETE FROM hold WHERE 0")
 
     def _settle_mode(self, connection: sqlite3.Connection) -> None:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -277,6 +283,12 @@ def _sync_folder(folder: Path) -> None:
 
 def _refuse_unless_file(found: os.stat_result, path: Path) -> None:
     if stat.S_ISREG(found.st_mode):
+        # SQLite takes a file shorter than its smallest page for a new one.
+        if 0 < found.st_size < _PAGE_MIN_BYTES:
+            raise JournalUnavailable(
+                f"{path} is damaged or not a journal: it has {found.st_size} bytes",
+                hint="restore a backup, or name another file with --store; it was not changed",
+            )
         return
     what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
     raise JournalUnavailable(
