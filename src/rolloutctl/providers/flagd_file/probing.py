@@ -84,7 +84,7 @@ def _file_warnings(reading: Reading) -> Iterator[Finding]:
 
 
 def _is_mount_point(path: Path) -> bool:
-    """True for a bind-mounted file; proc(5) writes a space in mountinfo as \\040."""
+    """True for a bind-mounted file; proc(5) describes how mountinfo escapes names."""
     with suppress(OSError):
         escaped = str(path).replace("\\", "\\134").replace(" ", "\\040")
         lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
