@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ from rolloutctl.core.measurement import Sample
 from rolloutctl.gates import counters
 from rolloutctl.gates.counters import Counters, difference, points_of
 
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+START_S = 1_772_366_400.0
 HORIZON_S = 300.0
 
 
@@ -27,7 +25,7 @@ def run(*readings, every_s=30.0):
         known, counts = difference(
             known,
             points_of("total", reading),
-            now=START + timedelta(seconds=index * every_s),
+            now_s=START_S + index * every_s,
             horizon_s=HORIZON_S,
         )
         events.append(None if counts is None else counts.get("total", 0.0))
@@ -71,12 +69,12 @@ def test_a_series_back_after_the_horizon_starts_anew():
 @pytest.mark.parametrize("later_s", [301.0, -1.0])
 def test_a_reading_too_long_ago_or_in_the_future_is_no_start(later_s):
     """The counters are taken up anew."""
-    known = Counters(read_at=START, last={})
+    known = Counters(read_at_s=START_S, last={})
 
     _, counts = difference(
         known,
         points_of("total", samples(a=5)),
-        now=START + timedelta(seconds=later_s),
+        now_s=START_S + later_s,
         horizon_s=HORIZON_S,
     )
 
@@ -95,12 +93,12 @@ def test_the_buckets_of_one_histogram_reset_together():
     before = [*buckets("a", 10, 100), *buckets("b", 50, 50)]
     after = [*buckets("a", 15, 15), *buckets("b", 51, 52)]
     known, _ = difference(
-        None, points_of("h", before, by_bound=True), now=START, horizon_s=HORIZON_S
+        None, points_of("h", before, by_bound=True), now_s=START_S, horizon_s=HORIZON_S
     )
     _, counts = difference(
         known,
         points_of("h", after, by_bound=True),
-        now=START + timedelta(seconds=30),
+        now_s=START_S + 30,
         horizon_s=HORIZON_S,
     )
 
@@ -110,14 +108,14 @@ def test_the_buckets_of_one_histogram_reset_together():
 def test_vanished_series_are_forgotten_after_a_day_and_beyond_the_limit(monkeypatch):
     """Evidence stays bounded however many pods come and go."""
     monkeypatch.setattr(counters, "SERIES_MAX", 2)
-    old = START - timedelta(seconds=counters.FORGET_S + 1)
+    old = START_S - counters.FORGET_S - 1
     known = Counters(
-        read_at=START,
+        read_at_s=START_S,
         last={"x": 1.0, "y": 1.0},
-        gone={"old": (1.0, old), "recent": (1.0, START)},
+        gone={"old": (1.0, old), "recent": (1.0, START_S)},
     )
 
-    later, _ = difference(known, [], now=START + timedelta(seconds=30), horizon_s=HORIZON_S)
+    later, _ = difference(known, [], now_s=START_S + 30, horizon_s=HORIZON_S)
 
     assert set(later.gone) == {"x", "y"}
 

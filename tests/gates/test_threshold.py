@@ -401,6 +401,15 @@ def test_a_failure_counts_once_it_has_lasted():
     assert gate.verdict.because == "observed 0.9 < 0.95 (limit: fail < 0.95), for 1m"
 
 
+@given(st.integers(0, 10**9))
+def test_no_fraction_of_a_second_puts_a_failure_off(microseconds):
+    """Exactly `for` after it began it counts, whenever it began."""
+    gate, begun_s = Drive(LASTING), microseconds / 1e6
+    gate.read(begun_s, 0.9)
+
+    assert gate.read(begun_s + 60.0, 0.9) is FAIL
+
+
 def test_a_good_value_ends_a_failure():
     """It must last without a break."""
     gate = Drive(LASTING)

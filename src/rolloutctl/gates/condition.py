@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rolloutctl.core.units import parse_duration, parse_share
 
@@ -22,6 +23,8 @@ _CONDITION = re.compile(r"(<=|>=|==|!=|<|>)\s*(\S.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
 #: Seven digits tell 0.9499999 from 0.95, so that no message reads "observed 0.95 < 0.95".
 _DIGITS = ".7g"
+#: Parsed texts kept in memory: a playbook has a few, and asks for them at every tick.
+_TEXTS_MAX = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Condition:
         return f"{scaled:{_DIGITS}}{self.unit}"
 
 
+@lru_cache(maxsize=_TEXTS_MAX)
 def parse_condition(text: str) -> Condition:
     """Parses "> 0.99", "<= 95%", "> 2.5s". Raises `ValueError` with what to write instead."""
     match = _CONDITION.fullmatch(text.strip())

@@ -15,9 +15,9 @@ The rules (as Prometheus' `increase` has them, without its extrapolation):
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 
 from rolloutctl.core.measurement import Sample
@@ -29,6 +29,8 @@ FORGET_S = 86_400.0
 BOUND_LABEL = "le"
 #: 64 bits: among thousands of series the chance of two alike is below 1e-12.
 _ID_BYTES = 8
+#: Short names kept in memory: the same series come back at every tick.
+_IDS_MAX = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +48,26 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """The values last seen, by series, and those of vanished series with when."""
+    """The values last seen, by series, and those of vanished series with when.
 
-    read_at: datetime
+    `read_at_s`, as all times here, is in seconds since the epoch.
+    """
+
+    read_at_s: float
     last: Mapping[str, float]
-    gone: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
+    gone: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def points_of(name: str, samples: Sequence[Sample], *, by_bound: bool = False) -> list[Point]:
     """The points of one answer; with `by_bound` they are named by their bucket's bound."""
     points = []
     for sample in samples:
-        others = tuple(pair for pair in sample.labels if pair[0] != BOUND_LABEL)
-        bound = dict(sample.labels).get(BOUND_LABEL, "")
+        bound, series, group = _identify(name, sample.labels)
         points.append(
             Point(
                 name=bound if by_bound else name,
-                series=_identify(name, sample.labels),
-                group=_identify(name, others),
+                series=series,
+                group=group,
                 number=sample.value,
             )
         )
@@ -71,7 +75,7 @@ def points_of(name: str, samples: Sequence[Sample], *, by_bound: bool = False) -
 
 
 def difference(
-    previous: Counters | None, points: Sequence[Point], *, now: datetime, horizon_s: float
+    previous: Counters | None, points: Sequence[Point], *, now_s: float, horizon_s: float
 ) -> tuple[Counters, dict[str, float] | None]:
     """The counters to remember, and the events since the last reading by name.
 
@@ -79,10 +83,9 @@ def difference(
     the last one longer than `horizon_s` ago or dated in the future.
     """
     last = {point.series: point.number for point in points}
-    horizon = timedelta(seconds=horizon_s)
-    if previous is None or not timedelta(0) <= now - previous.read_at <= horizon:
-        return Counters(read_at=now, last=last), None
-    starts = {point.series: _start(point, previous, since=now - horizon) for point in points}
+    if previous is None or not 0 <= now_s - previous.read_at_s <= horizon_s:
+        return Counters(read_at_s=now_s, last=last), None
+    starts = {point.series: _start(point, previous, since_s=now_s - horizon_s) for point in points}
     resets = {point.group for point in points if point.number < (starts[point.series] or 0.0)}
     counts: dict[str, float] = {}
     for point in points:
@@ -92,39 +95,50 @@ def difference(
         else:
             delta = point.number if point.group in resets else point.number - start
         counts[point.name] = counts.get(point.name, 0.0) + delta
-    gone = _vanished(previous, last, now=now)
-    return Counters(read_at=now, last=last, gone=gone), counts
+    gone = _vanished(previous, last, now_s=now_s)
+    return Counters(read_at_s=now_s, last=last, gone=gone), counts
 
 
-def _start(point: Point, previous: Counters, *, since: datetime) -> float | None:
+def _start(point: Point, previous: Counters, *, since_s: float) -> float | None:
     """Where a series counts from; None if only from now on."""
     if point.series in previous.last:
         return previous.last[point.series]
     if point.series not in previous.gone:
         return 0.0
-    number, seen_at = previous.gone[point.series]
-    return number if seen_at >= since else None
+    number, seen_at_s = previous.gone[point.series]
+    return number if seen_at_s >= since_s else None
 
 
 def _vanished(
-    previous: Counters, last: Mapping[str, float], *, now: datetime
-) -> dict[str, tuple[float, datetime]]:
+    previous: Counters, last: Mapping[str, float], *, now_s: float
+) -> dict[str, tuple[float, float]]:
     """Series not seen now, newest first, neither older nor more than we remember."""
     left = {
-        series: (number, previous.read_at)
+        series: (number, previous.read_at_s)
         for series, number in previous.last.items()
         if series not in last
     }
-    oldest = now - timedelta(seconds=FORGET_S)
+    oldest_s = now_s - FORGET_S
     left |= {
-        series: (number, seen_at)
-        for series, (number, seen_at) in previous.gone.items()
-        if series not in last and seen_at >= oldest
+        series: (number, seen_at_s)
+        for series, (number, seen_at_s) in previous.gone.items()
+        if series not in last and seen_at_s >= oldest_s
     }
     return dict(islice(left.items(), SERIES_MAX))
 
 
-def _identify(name: str, labels: Iterable[tuple[str, str]]) -> str:
-    """A short name for a series: label texts would make evidence many times larger."""
+@lru_cache(maxsize=_IDS_MAX)
+def _identify(name: str, labels: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
+    """A series' bucket bound ("" without one), its short name and that of its group.
+
+    Short, because label texts would make evidence many times larger.
+    """
+    bound = dict(labels).get(BOUND_LABEL, "")
+    others = tuple(pair for pair in labels if pair[0] != BOUND_LABEL)
+    return bound, _digest(name, labels), _digest(name, others)
+
+
+def _digest(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+    """A short name for a set of labels."""
     text = repr((name, sorted(labels)))
     return hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, cast
 
 from rolloutctl.core.json_types import Json
@@ -16,10 +15,10 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streak:
-    """A failure that lasts: since when, and when it was last seen."""
+    """A failure that lasts: since when, and when it was last seen; seconds since the epoch."""
 
-    since: datetime
-    seen_at: datetime
+    since_s: float
+    seen_at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +35,13 @@ class Evidence:
     failing: Streak | None = None
 
     def to_json(self) -> Json:
-        """JSON with finite numbers and RFC 3339 times."""
-        counters: dict[str, Any] | None = None  # Any: JSON of mixed depth
+        """JSON with finite numbers only."""
+        counters: Json = None
         if self.counters is not None:
-            counters = {
-                "read_at": self.counters.read_at.isoformat(),
-                "last": dict(self.counters.last),
-                "gone": {
-                    series: [number, seen_at.isoformat()]
-                    for series, (number, seen_at) in self.counters.gone.items()
-                },
-            }
-        failing: list[str] | None = None
+            counters = [self.counters.read_at_s, self.counters.last, self.counters.gone]
+        failing: Json = None
         if self.failing is not None:
-            failing = [self.failing.since.isoformat(), self.failing.seen_at.isoformat()]
+            failing = [self.failing.since_s, self.failing.seen_at_s]
         return {
             "version": _VERSION,
             "asked": self.asked,
@@ -66,26 +58,17 @@ def evidence_of(stored: Json, *, asked: str) -> Evidence:
     if stored.get("asked") != asked:
         return Evidence(asked=asked)
     row = cast("Mapping[str, Any]", stored)  # written by `to_json` of this version
-    counters = row["counters"]
-    failing = row["failing"]
+    counters, failing = row["counters"], row["failing"]
     return Evidence(
         asked=asked,
-        counters=counters and _counters_of(counters),
+        counters=counters and _counters_of(*counters),
         window=Window.from_json(row["ticks"]),
-        failing=failing
-        and Streak(
-            since=datetime.fromisoformat(failing[0]), seen_at=datetime.fromisoformat(failing[1])
-        ),
+        failing=failing and Streak(since_s=failing[0], seen_at_s=failing[1]),
     )
 
 
-def _counters_of(row: Mapping[str, Any]) -> Counters:  # Any: JSON of mixed depth
+def _counters_of(
+    read_at_s: float, last: Mapping[str, float], gone: Mapping[str, tuple[float, float]]
+) -> Counters:
     """The reverse of the counters' part of `to_json`."""
-    return Counters(
-        read_at=datetime.fromisoformat(row["read_at"]),
-        last=row["last"],
-        gone={
-            series: (number, datetime.fromisoformat(seen_at))
-            for series, (number, seen_at) in row["gone"].items()
-        },
-    )
+    return Counters(read_at_s=read_at_s, last=last, gone=gone)

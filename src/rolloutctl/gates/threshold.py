@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import ClassVar
 
 from rolloutctl.core.json_types import Json
@@ -41,6 +42,8 @@ from rolloutctl.gates.window import Tick, Window
 #: `bad` and `total` may be read moments apart: so much more bad than total is forgiven.
 SKEW_SHARE = 0.1
 SKEW_EVENTS = 1.0
+#: Specs whose references are kept in memory: they are asked for at every tick.
+_SPECS_MAX = 1_024
 
 
 class Threshold:
@@ -106,8 +109,7 @@ def _unusable(
     spec: ThresholdSpec, readings: Sequence[Reading], context: GateContext
 ) -> Verdict | None:
     """The verdict that stands in for a judgement, or None."""
-    names = [name for text in spec.texts().values() for name in references(text)]
-    unknown = sorted(name for name in set(names) if name not in context.arms)
+    unknown = sorted(name for name in _references(spec) if name not in context.arms)
     if unknown:
         listed = ", ".join(f"${{{name}}}" for name in unknown)
         return error(f"unknown reference {listed}; known: {', '.join(sorted(context.arms))}")
@@ -116,6 +118,12 @@ def _unusable(
     if _is_free_of_bad(spec, readings):
         return unusable(readings[1:])
     return unusable(readings)
+
+
+@lru_cache(maxsize=_SPECS_MAX)
+def _references(spec: ThresholdSpec) -> frozenset[str]:
+    """All names that the spec's texts refer to."""
+    return frozenset(name for text in spec.texts().values() for name in references(text))
 
 
 def _is_free_of_bad(spec: ThresholdSpec, readings: Sequence[Reading]) -> bool:
@@ -143,18 +151,19 @@ def _counted(
     points = _points(spec, readings)
     if points is None:
         return known, error("histogram: every series needs a numeric le label (use _bucket)")
+    now_s = context.now.timestamp()
     counters, counts = difference(
         known.counters,
         points,
-        now=context.now,
+        now_s=now_s,
         horizon_s=max(spec.window_s, GAP_INTERVALS * context.interval_s),
     )
     if counts is None or known.counters is None:
         # SAFETY: what was counted before a gap says nothing about now; the window begins anew.
         return replace(known, counters=counters, window=Window()), _first_reading(context)
-    tick = Tick(start=known.counters.read_at, end=context.now, counts=counts)
+    tick = Tick(known.counters.read_at_s, now_s, counts)
     window = known.window.add(tick, window_s=spec.window_s)
-    window = window.recent(context.now, window_s=spec.window_s)
+    window = window.recent(now_s, window_s=spec.window_s)
     known = replace(known, counters=counters, window=window)
     return known, _number_of(spec, window.totals())
 
@@ -231,17 +240,18 @@ def _lasting(
     spec: ThresholdSpec, known: Evidence, verdict: Verdict, *, context: GateContext
 ) -> tuple[Evidence, Verdict]:
     """A failure counts once it has lasted for `for`; anything else ends it."""
-    now = context.now
     if verdict.outcome is not Outcome.FAIL:
         return replace(known, failing=None), verdict
+    now_s = context.now.timestamp()
     streak = known.failing
-    longest = timedelta(seconds=GAP_INTERVALS * context.interval_s)
-    if streak is None or not timedelta(0) <= now - streak.seen_at <= longest:
-        streak = Streak(since=now, seen_at=now)
-    known = replace(known, failing=replace(streak, seen_at=now))
+    if streak is None or not 0 <= now_s - streak.seen_at_s <= GAP_INTERVALS * context.interval_s:
+        streak = Streak(since_s=now_s, seen_at_s=now_s)
+    known = replace(known, failing=replace(streak, seen_at_s=now_s))
     if spec.for_s == 0:
         return known, verdict
-    lasted_s = (now - streak.since).total_seconds()
+    # To the millisecond: differences of seconds since the epoch are off by less than 1e-6,
+    # and a failure that has lasted 60 s must not wait for another tick.
+    lasted_s = round(now_s - streak.since_s, 3)
     lasted = f"{verdict.because}, for {format_duration(lasted_s)}"
     if lasted_s >= spec.for_s:
         return known, replace(verdict, because=lasted)
@@ -249,5 +259,5 @@ def _lasting(
         verdict,
         outcome=Outcome.INCONCLUSIVE,
         because=f"{lasted} of {format_duration(spec.for_s)}",
-        settles_at=streak.since + timedelta(seconds=spec.for_s),
+        settles_at=context.now + timedelta(seconds=spec.for_s - lasted_s),
     )

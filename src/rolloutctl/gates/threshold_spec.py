@@ -50,11 +50,7 @@ class ThresholdSpec:
     for_s: DurationS = key("for", doc="a failure counts when it has lasted so long", default=0.0)
 
     def texts(self) -> dict[str, str]:
-        """The texts asked of the source, by key, in the order they are asked.
-
-        The part is asked before the whole: what happens between the two questions then
-        cannot make the part larger.
-        """
+        """The texts asked of the source, by key: the part before the whole."""
         named = {
             "query": self.query,
             "bad": self.bad,

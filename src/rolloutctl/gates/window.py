@@ -1,23 +1,25 @@
-"""A sliding window of disjoint counts, and what it looks like as JSON evidence."""
+"""A sliding window of disjoint counts, and what it looks like as JSON evidence.
+
+Times are seconds since the epoch: a window is read and written at every judgement, and
+formatted times were most of what a judgement cost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 #: No tick is finer than this part of the window: shorter neighbours are added up. Two
 #: neighbours then always span more than one part, so at most twice as many are kept.
 TICKS_MAX = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(NamedTuple):
     """Events counted between two readings, by name ("bad", "total", a bucket's bound)."""
 
-    start: datetime
-    end: datetime
+    start_s: float
+    end_s: float
     counts: Mapping[str, float]
 
 
@@ -29,45 +31,35 @@ class Window:
 
     def add(self, tick: Tick, *, window_s: float) -> Window:
         """The window with one more tick; bounded whatever the interval."""
-        finest = timedelta(seconds=window_s / TICKS_MAX)
-        if self.ticks and tick.end - self.ticks[-1].start <= finest:
+        if self.ticks and tick.end_s - self.ticks[-1].start_s <= window_s / TICKS_MAX:
             last = self.ticks[-1]
-            tick = Tick(start=last.start, end=tick.end, counts=_sum(last.counts, tick.counts))
+            tick = Tick(last.start_s, tick.end_s, _sum((last.counts, tick.counts)))
             return Window(ticks=(*self.ticks[:-1], tick))
         return Window(ticks=(*self.ticks, tick))
 
-    def recent(self, now: datetime, *, window_s: float) -> Window:
+    def recent(self, now_s: float, *, window_s: float) -> Window:
         """Only the ticks that reach into the last `window_s`; each of them counts whole."""
-        oldest = now - timedelta(seconds=window_s)
-        return Window(ticks=tuple(tick for tick in self.ticks if tick.end > oldest))
+        oldest_s = now_s - window_s
+        return Window(ticks=tuple([tick for tick in self.ticks if tick.end_s > oldest_s]))
 
     def totals(self) -> dict[str, float]:
         """Events by name over all ticks."""
-        totals: dict[str, float] = {}
-        for tick in self.ticks:
-            totals = _sum(totals, tick.counts)
-        return totals
+        return _sum(tick.counts for tick in self.ticks)
 
     def to_json(self) -> list[Any]:  # Any: JSON rows of mixed type
         """Rows of [start, end, counts]."""
-        return [[t.start.isoformat(), t.end.isoformat(), dict(t.counts)] for t in self.ticks]
+        return [[start_s, end_s, counts] for start_s, end_s, counts in self.ticks]
 
     @staticmethod
     def from_json(rows: list[Any]) -> Window:  # Any: JSON rows of mixed type
         """The reverse of `to_json`."""
-        return Window(
-            ticks=tuple(
-                Tick(
-                    start=datetime.fromisoformat(start),
-                    end=datetime.fromisoformat(end),
-                    counts=counts,
-                )
-                for start, end, counts in rows
-            )
-        )
+        return Window(ticks=tuple([Tick(*row) for row in rows]))
 
 
-def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+def _sum(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Adds counts by name."""
-    names = dict.fromkeys((*first, *second))
-    return {name: first.get(name, 0.0) + second.get(name, 0.0) for name in names}
+    totals: dict[str, float] = {}
+    for some in counts:
+        for name, count in some.items():
+            totals[name] = totals.get(name, 0.0) + count
+    return totals
