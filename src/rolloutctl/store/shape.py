@@ -62,7 +62,8 @@ def format_time(at: datetime) -> str:
     """RFC 3339 UTC with microseconds; sorts as text. Raises `ValueError` if naive."""
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise ValueError(f"{at!r} is not an aware time")
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:
