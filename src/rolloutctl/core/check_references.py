@@ -17,9 +17,17 @@ from rolloutctl.core.resolve import ARM_PREFIXES
 
 
 def check_references(
-    parsing: Parsing, section: Node, steps: Sequence[ParsedStep], walk: Walk
+    parsing: Parsing,
+    section: Node,
+    *,
+    steps: Sequence[ParsedStep],
+    walk: Walk,
+    all_usable: bool,
 ) -> None:
-    """Tells of references without a value, and of gates that nobody uses."""
+    """Tells of references without a value, and of gates that nobody uses.
+
+    `all_usable` is False when a target is in error: its names are not known then.
+    """
     playbook = walk.playbook
     used = {name for one in steps for name in (*one.step.gates, *one.step.before)}
     mirrored = dict.fromkeys(playbook.targets, split(0, shadow_bp=1))
@@ -27,6 +35,8 @@ def check_references(
         node = child(section, gate.name) or section
         if gate.name not in used and gate.name not in playbook.guardrails:
             parsing.report.warning(node, f"gates.{gate.name}: no step uses it", fix="remove it")
+        if not all_usable:
+            continue
         exposures = mirrored if _only_while_mirrored(playbook, gate, steps, walk) else None
         known = arm_names(playbook, gate, exposures=exposures)
         texts = parsing.plugin("gates", gate.kind, at=node, what="gate kind")().texts(gate.spec)

@@ -132,7 +132,13 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
         message = "no guardrails: nothing is judged while a step waits for a person"
         parsing.report.warning(at, message, fix="add guardrails: [GATE, …]")
     walk = check_exposures(parsing, playbook, parts.steps, parts.notifiers)
-    check_references(parsing, root.gates, parts.steps, walk)
+    check_references(
+        parsing,
+        root.gates,
+        steps=parts.steps,
+        walk=walk,
+        all_usable=len(playbook.targets) == len(parts.targets),
+    )
     if parsing.report.has_errors:
         return None
     text = _canonical_text(parsing, document)
