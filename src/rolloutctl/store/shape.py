@@ -113,8 +113,13 @@ def _blame(cls: type, value: Any, encoders: tuple[tuple[str, Callable[[Any], Any
 def _enum_shape(enum: type[StrEnum]) -> Shape:
     members = {member.value: member for member in enum}
 
+    texts = {member: member.value for member in enum}
+
     def encode(value: Any) -> str:
-        return enum(value).value
+        try:
+            return texts[value]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{value!r:.80} is no {enum.__name__}") from error
 
     def decode(data: Any) -> StrEnum:
         if type(data) is str and data in members:
@@ -208,7 +213,12 @@ def _tagged_shape(members: tuple[type, ...]) -> Shape:
     return Shape(encode=encode, decode=decode)
 
 
+_is_finite = math.isfinite
+
+
 def _text(value: Any) -> str:
+    if type(value) is str:
+        return value
     if isinstance(value, str):
         return str.__str__(value)
     raise ValueError(f"expected text, found {value!r:.80}")
@@ -221,6 +231,8 @@ def _integer(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
+    if type(value) is float and _is_finite(value):
+        return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = float(value)
         if math.isfinite(number):
