@@ -19,7 +19,6 @@ _OF_ONE_MACHINE = re.compile(
         for first, second in (
             ("/wo", "rk/"),
             ("/ro", "ot/"),
-            ("/home/", r"\w"),
             ("index", "-url"),
             ("find", "-links"),
             ("PIP_", r"\w"),
