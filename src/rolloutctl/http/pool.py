@@ -6,6 +6,7 @@ the first request, and not again.
 
 from __future__ import annotations
 
+import atexit
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def _open(tls: Tls) -> httpx.Client:
 
     import httpx  # noqa: PLC0415 - 100 ms, paid by those who speak HTTP
 
-    return httpx.Client(
+    client = httpx.Client(
         verify=_context(tls),
         trust_env=True,  # HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE
         follow_redirects=False,
@@ -67,6 +68,8 @@ def _open(tls: Tls) -> httpx.Client:
         # The pool is shared: a cookie of one answer must not go out with another's request.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
+    atexit.register(client.close)
+    return client
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

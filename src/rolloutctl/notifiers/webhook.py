@@ -9,6 +9,7 @@ The address's path is never shown: for incoming webhooks it is the secret.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -27,8 +28,8 @@ SCHEMA = "rolloutctl.message/v1"
 #: Slack cuts longer texts itself (40,000); nobody reads this much.
 TEXT_CHARS_MAX = 4_000
 _KEY_CHARS_MAX = 200
-#: A shorter part of a path is no secret, and a word that other texts hold too.
-_SECRET_PART_CHARS_MIN = 12
+#: A part of a path that looks like a token: no word that other texts hold too.
+_TOKEN_LIKE = re.compile(r"(?=.*[A-Z0-9]).{8,}")
 
 
 class WebhookFormat(StrEnum):
@@ -80,8 +81,8 @@ class Webhook:
         url, user = without_user(read_secret(self._spec.url).reveal())
         parts = urlsplit(url)
         # A service may quote only the path, or a part of it, in its answer.
-        for part in (parts.path, parts.query, *parts.path.split("/"), *parts.query.split("&")):
-            if len(part) >= _SECRET_PART_CHARS_MIN:
+        for part in (parts.path, parts.query, *re.split("[/&=]", parts.path + "/" + parts.query)):
+            if _TOKEN_LIKE.fullmatch(part):
                 remember(unquote(part))
         return url, user
 

@@ -30,6 +30,7 @@ from rolloutctl.http import (
 _EXPLAINED = frozenset({400, 422, 500, 503})
 #: How much of a warning or of a refusal is kept.
 _REASON_CHARS_MAX = 300
+_VERSION_CHARS_MAX = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +66,12 @@ class PrometheusApi:
             response = self._send("GET", "/api/v1/status/buildinfo", b"")
         except (NotFound, Rejected):
             return "", None  # Thanos, Mimir and old versions have no such page
-        data = response.json()
-        if isinstance(data, dict) and isinstance(data.get("data"), dict):
-            return str(data["data"].get("version", ""))[:40], response
-        return "", response
+        if response.status in _EXPLAINED:
+            return "", response
+        document = response.json()
+        data = document.get("data") if isinstance(document, dict) else None
+        version = data.get("version") if isinstance(data, dict) else None
+        return (version[:_VERSION_CHARS_MAX] if isinstance(version, str) else ""), response
 
     @property
     def address(self) -> str:

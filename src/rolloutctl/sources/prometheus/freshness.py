@@ -120,6 +120,7 @@ def _without_label_lists(tokens: list[_Token]) -> list[_Token]:
             continue
         if token[1] == "(" and kept and kept[-1][1].lower() in _LABEL_LISTS:
             inside = True
+            kept.append(("other", ","))  # so that `by (a) (x)` drops the first pair only
             continue
         kept.append(token)
     return kept
