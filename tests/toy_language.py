@@ -88,6 +88,8 @@ class SureSpec:
     """Nothing to say; `note` is no query."""
 
     note: str = ""
+    ask: str = ""
+    more: tuple[str, ...] = ()
 
 
 class Sure:
@@ -102,8 +104,8 @@ class Sure:
     def queries(self, _spec, _context: GateContext):
         return ()
 
-    def texts(self, _spec):
-        return {}
+    def texts(self, spec):
+        return {"ask": spec.ask}
 
     def query_kinds(self, _spec):
         return frozenset()

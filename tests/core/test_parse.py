@@ -203,7 +203,10 @@ WRONG = [
     ("${canary.labels.model}", "${canary.labels.modl}", "up{model", "unknown ref", "labels.model}"),
     ("${canary.labels.model}", "${arm.labels.model}", "up{model", "arm", "canary"),
     ("${canary.labels.model}", "${canary.labels.mode}", "up{model", "unknown ref", "known: "),
-    ("{kind: sure,", '{kind: sure, note: "${canary.is}",', '"${can', "cannot be used", "none"),
+    ("{kind: sure,", '{kind: sure, note: "${canary.is}",', '"${can', "cannot be used", "ask"),
+    ("{kind: sure,", '{kind: sure, more: ["${canary.is}"],', '"${can', "cannot be used", "ask"),
+    ("{kind: sure,", '{kind: sure, ask: "${arm.is}",', '"${arm', "unknown ref", "${canary.is}?"),
+    ("{kind: sure,", '{kind: sure, ask: "${zzz}",', '"${zzz', "unknown ref", "env.NAME"),
     ("observe_only: true", "observe_only: yes", "yes", "not true or false", "true or false"),
     ("observe_only: true", 'observe_only: "true"', '"true"', "not true", "without quotes"),
     ("guardrails: [floor]", "guardrails: [flor]", "flor]", "unknown gate 'flor'", "floor?"),
@@ -225,6 +228,7 @@ WRONG = [
     ("{wait: 10m}", "{wait: 1m, name: first people}", "first people}", "named 'first", "own"),
     ("{wait: 10m}", "{notify: {to: [hok], message: a}}", "{to:", "unknown notifier", "hook?"),
     ("{user.beta: true,", "{user.beta: null,", "null", "not a value", "quotes"),
+    ('{user.beta: true, tier: [gold, "5", 5, 0.5]}', "{}", "{}", "is keys", "{attribute: value}"),
     ("{user.beta: true,", "{user.beta: {a: b},", "{a: b}", "is keys and", "a list"),
     ("{user.beta: true,", "{user.beta: [],", "[],", "is a list", ""),
     ("{user.beta: true,", "{user.beta: [[a]],", "[a]", "is a list", ""),
@@ -364,6 +368,25 @@ def test_a_source_that_cannot_answer_a_gate_is_an_error(problems):
 
     assert len(found) == 2
     assert found[0].fix == "it answers: counters"
+
+
+def test_a_source_in_error_brings_no_further_errors(problems):
+    """What a source could answer is not asked of a kind that does not exist."""
+    text = changed(("  metrics:\n", "  metrics:\n    kind: metrix\n"))
+
+    assert ["unknown source kind" in one.message for one in problems(text)] == [True]
+
+
+def test_a_target_of_a_step_in_error_brings_no_further_errors(problems):
+    """The exposures of what is not understood are not compared."""
+    text = changed(("control: off", "control: [off]"))
+
+    assert len(problems(text)) == 1
+
+
+def test_a_text_full_of_unclosed_references_is_read_at_once(problems):
+    """Half a megabyte of `${` is not a way to stop the reader."""
+    assert problems(changed(("query: up{model", "query: " + "${" * 250_000 + "up{model")))
 
 
 def test_an_input_nobody_declared_is_an_error(problems):

@@ -74,13 +74,12 @@ class Decoder:
 
     def instance(self, node: Node, cls: type[T], where: str) -> T | None:
         """One mapping as one dataclass; None after telling what is wrong."""
-        fields = self.mapping(node, (cls,), where)
-        return None if fields is None else fields.build(cls)
+        return self.mapping(node, (cls,), where).build(cls)
 
     def mapping(
         self, node: Node, shapes: Sequence[type], where: str, *, at: Node | None = None
-    ) -> Fields | None:
-        """One mapping as several dataclasses that share its keys; None if it is none.
+    ) -> Fields:
+        """One mapping as several dataclasses that share its keys.
 
         Args:
             node: the mapping.
@@ -88,11 +87,12 @@ class Decoder:
             where: how messages name this place.
             at: where a missing key is told, the mapping itself if not given.
         """
-        if node.kind != "mapping":
-            self._wrong_kind(node, "keys and values", where)
-            return None
         known = [(cls, one) for cls in shapes for one in fields_of(cls)]
         fields = Fields(node=node, where=where, report=self.report)
+        if node.kind != "mapping":
+            self._wrong_kind(node, "keys and values", where)
+            fields.values.update({(cls, one.name): BROKEN for cls, one in known})
+            return fields
         present = {key.text: value for key, value in node.pairs}
         for cls, one in known:
             inner = f"{where}.{one.key}" if where else one.key

@@ -64,8 +64,6 @@ def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
         return None
     shapes = (TargetShape, kind.TargetSpec)
     found = parsing.decoder.mapping(node, shapes, where, at=name)
-    if found is None:
-        return None
     shape, spec = found.build(TargetShape), found.build(kind.TargetSpec)
     if shape is None or spec is None:
         return None
@@ -147,9 +145,8 @@ def _kind_and_spec(
     if kind is None:
         return None, None
     found = parsing.decoder.mapping(node, (KindShape, kind.Spec), f"{group}.{name.text}", at=name)
-    if found is None or found.build(KindShape) is None:
-        return kind, None
-    return kind, found.build(kind.Spec)
+    spec = found.build(kind.Spec)
+    return kind, None if found.build(KindShape) is None else spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +175,6 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
     if kind is None:
         return None
     found = parsing.gate_decoder.mapping(node, (GateShape, kind.Spec), where, at=name)
-    if found is None:
-        return None
     shape = found.build_lenient(GateShape)
     own = {key.text for key, _ in node.pairs}
     _refuse_silence(parsing, name, own | around.declared)

@@ -78,8 +78,6 @@ def _step(
     if kind_class is None:
         return None
     found = parsing.decoder.mapping(node, (StepShape, kind_class.Spec), where)
-    if found is None:
-        return None
     shape = found.build_lenient(StepShape)
     known = {
         list_name: parsing.check_known(

@@ -11,7 +11,7 @@ _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 def references(text: str) -> list[str]:
     """The names referred to in `text`, in order, with repeats."""
-    return [match.group(1).strip() for match in _REFERENCE.finditer(text)]
+    return [match.group(1).strip() for match in _REFERENCE.finditer(text[: _end(text)])]
 
 
 def replace(text: str, lookup: Callable[[str], str | None]) -> str:
@@ -21,7 +21,13 @@ def replace(text: str, lookup: Callable[[str], str | None]) -> str:
         found = lookup(match.group(1).strip())
         return match.group(0) if found is None else found
 
-    return _REFERENCE.sub(one, text)
+    end = _end(text)
+    return _REFERENCE.sub(one, text[:end]) + text[end:]
+
+
+def _end(text: str) -> int:
+    """The end of the last possible reference: thousands of unclosed `${` cost nothing."""
+    return text.rfind("}") + 1
 
 
 def quote_label(value: str) -> str:

@@ -20,7 +20,8 @@ NOWHERE = Node(kind="scalar", line=1, column=1)
 
 def _required(text: str, *, key: str | None = None) -> dict[str, str | bool]:
     """Metadata of a field that must be written; its default only stands in after an error."""
-    return {"doc": text, "required": True} | ({"key": key} if key else {})
+    metadata: dict[str, str | bool] = {"doc": text, "required": True}
+    return metadata if key is None else {**metadata, "key": key}
 
 
 class ApiVersion(StrEnum):
