@@ -34,6 +34,10 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("schema", "schema", "Print the playbook's JSON Schema for editors."),
         ),
     ),
+    (
+        "A rollout",
+        (Entry("start", "start", "Plan, confirm, and drive a rollout step by step."),),
+    ),
 )
 
 EPILOG = """\

@@ -12,7 +12,7 @@ def run() -> ExitCode:
 
     Example: rolloutctl schema > schema/playbook.v1.json
     """
-    from rolloutctl.core import schema  # noqa: PLC0415 - this command alone needs it
+    from rolloutctl.core.schema import build  # noqa: PLC0415 - this command alone needs it
 
-    Console().data(to_json(schema.build(catalog())))
+    Console().data(to_json(build(catalog())))
     return ExitCode.DONE

@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolloutctl.clock import SystemClock
 from rolloutctl.core.events import Actor
 from rolloutctl.core.ports import Kinds, Provider
-from rolloutctl.errors import NotFound, UsageError
+from rolloutctl.errors import JournalUnavailable, NotFound, UsageError
 from rolloutctl.plugins import InstalledCatalog
 from rolloutctl.runner.adapters import Adapters
 
 if TYPE_CHECKING:  # parsing is loaded by the commands that read a playbook
     from rolloutctl.core.playbook import Playbook
-    from rolloutctl.core.ports import Catalog
+    from rolloutctl.core.ports import Catalog, Clock, Journal
+    from rolloutctl.runner.rollout import Rollout
+    from rolloutctl.store.sqlite import SqliteJournal
 
 
 def catalog() -> InstalledCatalog:
@@ -85,6 +88,50 @@ def provider_at(address: str, known: Catalog) -> tuple[Provider, object]:
     except NotFound as error:
         raise UsageError(error.message, hint=error.hint) from error
     return provider, provider.TargetSpec(**provider.parse_address(address))
+
+
+def journal(store: str, environ: Mapping[str, str], *, read_only: bool = False) -> SqliteJournal:
+    """The journal that `--store` or the environment names.
+
+    Raises:
+        JournalUnavailable: it cannot be used; nothing was changed.
+    """
+    from rolloutctl.store.place import default_path  # noqa: PLC0415 - SQLite, where needed
+    from rolloutctl.store.sqlite import SqliteJournal  # noqa: PLC0415 - same
+
+    return SqliteJournal(default_path(environ, store=store), read_only=read_only)
+
+
+def clock() -> Clock:
+    """The system's time; a function so that tests can put another one in its place."""
+    return SystemClock()
+
+
+def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock) -> Rollout:
+    """A rollout as its journal tells it, with the adapters that it names.
+
+    Raises:
+        NotFound: the journal has no such rollout.
+        InvalidPlaybook, InvalidSettings: a plug-in that it needs is missing here.
+    """
+    from rolloutctl.core.events import Started  # noqa: PLC0415 - commands on rollouts only
+    from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - same
+    from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
+
+    first = ledger.read(rollout_id)[0].event
+    if not isinstance(first, Started):
+        raise JournalUnavailable(
+            f"the journal of {rollout_id} does not begin with its start",
+            hint="restore the journal from a backup; nothing was changed",
+        )
+    playbook = parse_document(first.document, known)
+    return Rollout.open(
+        rollout_id,
+        playbook=playbook,
+        adapters=adapters(playbook, known),
+        journal=ledger,
+        clock=at,
+    )
 
 
 def actor() -> Actor:

@@ -106,6 +106,10 @@ class Console:
         """Whether a person can read a question and answer it."""
         return sys.stdin is not None and sys.stdin.isatty() and self._stderr.isatty()
 
+    def answer(self) -> str:
+        """One line from the person at the terminal; "" if it is closed."""
+        return sys.stdin.readline()
+
     @property
     def width(self) -> int:
         """Columns to write in; COLUMNS overrides the terminal's own."""

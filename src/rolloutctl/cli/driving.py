@@ -1,0 +1,217 @@
+"""Drives a rollout in the foreground: what people see, how it is stopped, what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rolloutctl.cli.interrupts import Interrupts, noted
+from rolloutctl.cli.owner import is_known_dead, make_owner
+from rolloutctl.cli.question import Question
+from rolloutctl.core import events as ev
+from rolloutctl.core.decide import decide
+from rolloutctl.core.decision import Decision, WaitUntil
+from rolloutctl.core.state import Phase
+from rolloutctl.core.view import View
+from rolloutctl.errors import ExitCode, WrongPhase
+from rolloutctl.runner import requests
+from rolloutctl.runner.loop import DriveEnd, drive
+from rolloutctl.ui.console import Output
+from rolloutctl.ui.event_view import EventLines, local_time
+from rolloutctl.ui.rollout_view import Standing, exposed_targets, status_document
+
+if TYPE_CHECKING:
+    from rolloutctl.core.ports import Journal, Lease
+    from rolloutctl.runner.rollout import Rollout
+    from rolloutctl.ui.console import Console
+
+#: Words with which driving is stopped from here.
+INTERRUPTED = "interrupted"
+NEEDS_HUMAN = "needs a human"
+SETTLED = "settled"
+
+
+class OnExit(StrEnum):
+    """What SIGTERM and SIGINT do to the exposure."""
+
+    ROLLBACK = "rollback"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attendance:
+    """How a drive is attended: who answers, and what stopping means."""
+
+    actor: ev.Actor
+    auto: bool = False
+    approve_all: bool = False
+    on_exit: OnExit = OnExit.LEAVE
+    go_on: str = ""  # the command that goes on with this rollout
+
+
+@dataclass(slots=True)
+class Screen:
+    """Writes one line a change; the same wait is told once."""
+
+    rollout: Rollout
+    console: Console
+    lines: EventLines = field(default_factory=EventLines)
+    _waiting: str = ""
+
+    def event(self, recorded: ev.Recorded) -> None:
+        """Shows an event: a line on stdout, as text or as JSON."""
+        if self.console.output is Output.NDJSON:
+            from rolloutctl.store.codec import recorded_to_json  # noqa: PLC0415 - machines only
+
+            record = {"kind": "Event", "id": self.rollout.rollout_id}
+            self.console.data_line(record | recorded_to_json(recorded))
+            return
+        text = self.lines.line(recorded)
+        if text and self.console.output is Output.TABLE:
+            self.console.data(text)
+
+    def decision(self, decision: Decision) -> None:
+        """Says what is waited for, when that changes."""
+        if isinstance(decision, WaitUntil) and decision.because != self._waiting:
+            self._waiting = decision.because
+            at = local_time(self.rollout.clock.now())
+            self.console.talk(f"{at}  {self.rollout.state.phase}: {decision.because}")
+
+
+def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCode:
+    """Drives until the rollout is at rest or has to be left; tells what is left behind.
+
+    The lease must be taken; it is given back.
+    """
+    screen = Screen(rollout, console)
+    rollout.listeners.append(screen.event)
+    with noted() as interrupts:
+        try:
+            stop = _stopper(rollout, console, attendance, interrupts)
+            end = drive(rollout, watch=screen.decision, stop=stop)
+            if end.stopped == INTERRUPTED and attendance.on_exit is OnExit.ROLLBACK:
+                end = _roll_back(rollout, console, attendance, interrupts, screen=screen)
+        finally:
+            rollout.release_lease()
+            rollout.listeners.remove(screen.event)
+    return _conclude(rollout, console, attendance, end=end)
+
+
+def take_lease(rollout: Rollout, actor: ev.Actor) -> None:
+    """Becomes the driver, at once if the one before is known to be dead.
+
+    Raises:
+        LeaseHeld: another live process drives it.
+    """
+    lease = lease_of(rollout.journal, rollout.rollout_id)
+    is_dead = lease is not None and is_known_dead(lease.owner, actor.name)
+    rollout.take_lease(make_owner(actor.name), steal=is_dead)
+
+
+def standing_of(rollout: Rollout, lease: Lease | None) -> Standing:
+    """The rollout as it stands now, with the decision that comes next."""
+    now = rollout.clock.now()
+    kinds = rollout.adapters.kinds
+    return Standing(
+        view=View(playbook=rollout.playbook, state=rollout.state, kinds=kinds, now=now),
+        decision=decide(rollout.playbook, rollout.state, kinds, now),
+        lease=lease,
+    )
+
+
+def lease_of(journal: Journal, rollout_id: str) -> Lease | None:
+    """Who drives a rollout, as the journal has it."""
+    return next((row.lease for row in journal.rollouts() if row.rollout_id == rollout_id), None)
+
+
+def say_if_unwatched(rollout: Rollout, console: Console) -> None:
+    """SAFETY: nobody leaves an exposure behind without saying so, and how it is watched."""
+    exposed = exposed_targets(rollout.state)
+    if rollout.state.phase.is_terminal or not exposed:
+        return
+    console.talk(
+        f"UNWATCHED: rollout {rollout.rollout_id} exposes {', '.join(exposed)} and nobody "
+        f"drives it\n  hint: rolloutctl agent (watches it), or rolloutctl rollback "
+        f"{rollout.rollout_id}"
+    )
+
+
+def _stopper(
+    rollout: Rollout, console: Console, attendance: Attendance, interrupts: Interrupts
+) -> Callable[[Decision], str]:
+    question = Question(rollout, console, actor=attendance.actor)
+    is_asking = console.can_ask and not attendance.auto
+
+    def stop(decision: Decision) -> str:
+        if interrupts.count:
+            return INTERRUPTED
+        if rollout.state.phase is Phase.ASKING and attendance.approve_all:
+            _approve(rollout, attendance)
+            return ""
+        if is_asking:
+            question.poll()
+            return ""
+        needs_human = isinstance(decision, WaitUntil) and decision.needs_human
+        return NEEDS_HUMAN if needs_human else ""
+
+    return stop
+
+
+def _approve(rollout: Rollout, attendance: Attendance) -> None:
+    make = partial(requests.approve, actor=attendance.actor, reason="--approve-all")
+    with suppress(WrongPhase):  # a guardrail or a person was faster; the next tick folds it
+        requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
+
+
+def _roll_back(
+    rollout: Rollout,
+    console: Console,
+    attendance: Attendance,
+    interrupts: Interrupts,
+    *,
+    screen: Screen,
+) -> DriveEnd:
+    """`--on-exit rollback`: takes the exposure back; only a second signal leaves it."""
+    console.talk("interrupted: rolling back; interrupt again to leave it as it is")
+    heard = interrupts.count
+    make = partial(requests.rollback, actor=attendance.actor, cause=ev.Cause.INTERRUPTED)
+    try:
+        requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
+    except WrongPhase as error:
+        console.talk(error.message)
+    return drive(
+        rollout,
+        watch=screen.decision,
+        stop=lambda _: INTERRUPTED if interrupts.count > heard else "",
+    )
+
+
+def _conclude(
+    rollout: Rollout, console: Console, attendance: Attendance, *, end: DriveEnd
+) -> ExitCode:
+    rollout.refresh()
+    if not console.is_for_people:
+        standing = standing_of(rollout, None)
+        if console.output is Output.NDJSON:
+            console.data_line(dict(status_document(standing)))
+        else:
+            console.document(status_document(standing), str)
+    if end.stopped == "lost":
+        console.talk(f"another process drives {rollout.rollout_id} now: {end.because}")
+        return ExitCode.CONFLICT
+    go_on = f"\n  hint: go on with: {attendance.go_on}" if attendance.go_on else ""
+    if end.stopped == INTERRUPTED:
+        console.talk(f"interrupted: {rollout.rollout_id} stays where it is{go_on}")
+    elif end.stopped == NEEDS_HUMAN:
+        console.talk(
+            f"pending: {end.because}\n  hint: rolloutctl status {rollout.rollout_id} shows what "
+            f"it needs; answer, then go on with: {attendance.go_on}"
+        )
+    else:
+        console.talk(f"{rollout.state.phase}: {end.because}")
+    say_if_unwatched(rollout, console)
+    return ExitCode.INTERRUPTED if end.stopped == INTERRUPTED else end.exit_code

@@ -1,0 +1,151 @@
+"""`rolloutctl start FILE`: plan, confirm, and drive with a line for every change."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.driving import Attendance, OnExit, attend, take_lease
+from rolloutctl.cli.options import (
+    InputOption,
+    OutputOption,
+    PlaybookFile,
+    ReasonOption,
+    StoreOption,
+    parse_inputs,
+)
+from rolloutctl.cli.survey import survey_sources, survey_targets
+from rolloutctl.clock import random_suffix
+from rolloutctl.core.decide import exit_code
+from rolloutctl.core.plan import Plan, build
+from rolloutctl.errors import Conflict, ExitCode, UsageError
+from rolloutctl.runner.start import start
+from rolloutctl.ui.console import Console, Output
+from rolloutctl.ui.plan_view import plan_document, plan_text
+
+if TYPE_CHECKING:
+    from rolloutctl.core.playbook import Playbook
+    from rolloutctl.core.ports import Journal
+    from rolloutctl.runner.adapters import Adapters
+    from rolloutctl.runner.rollout import Rollout
+
+
+def run(  # noqa: PLR0913 - one parameter an option, named by the command line
+    file: PlaybookFile,
+    *,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Ask nothing; a confirm step ends with exit 8.")
+    ] = False,
+    approve_all: Annotated[
+        bool, typer.Option("--approve-all", help="Answer every confirm step with yes.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Record the start; leave driving to an agent.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop after the plan; nothing is written.")
+    ] = False,
+    rollout_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="The rollout's id; goes on if it exists.")
+    ] = "",
+    on_exit: Annotated[
+        OnExit | None,
+        typer.Option(help="On SIGINT, SIGTERM. Default: rollback with --auto, else leave."),
+    ] = None,
+    given: InputOption = None,
+    reason: ReasonOption = "",
+    store: StoreOption = "",
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Start a rollout and drive it until it is done.
+
+    Shows the plan, asks, then drives: one line a change. Exit 0 when it reached its last
+    step; 10 judged bad and rolled back; 8 needs a human; the others as documented.
+
+    Example: rolloutctl start playbook.yaml --auto --output ndjson
+    """
+    console = Console(output=output)
+    if not (auto or dry_run or console.can_ask):
+        raise UsageError("there is no terminal to ask on", hint=f"rolloutctl start {file} --auto")
+    known, clock = wiring.catalog(), wiring.clock()
+    playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
+    actor = wiring.actor()
+    ledger = wiring.journal(store, os.environ)
+    name = rollout_id or f"{playbook.name}-{random_suffix()}"
+    attendance = Attendance(
+        actor=actor,
+        auto=auto,
+        approve_all=approve_all,
+        on_exit=on_exit or (OnExit.ROLLBACK if auto else OnExit.LEAVE),
+        go_on=f"rolloutctl start {file} --id {name}{' --auto' if auto else ''}",
+    )
+    if not (rollout_id and _exists(ledger, rollout_id, playbook)):
+        adapters = wiring.adapters(playbook, known)
+        plan = _planned(playbook, adapters, console)
+        if dry_run:
+            return _dry(plan, console)
+        if not (auto or _agreed(console)):
+            return ExitCode.INTERRUPTED
+        start(playbook, adapters, ledger, clock=clock, rollout_id=name, actor=actor, reason=reason)
+    if detach:
+        console.talk(f"recorded as {name}; rolloutctl agent drives it")
+        return ExitCode.DONE
+    rollout = wiring.open_rollout(name, ledger, known=known, at=clock)
+    return _driven(rollout, console, attendance)
+
+
+def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCode:
+    if rollout.state.phase.is_terminal:
+        console.talk(f"{rollout.state.phase}: {rollout.state.ended_because}")
+        return exit_code(rollout.state)
+    console.talk(
+        f"rollout {rollout.rollout_id}; from any terminal: rolloutctl status, pause, promote, "
+        "rollback, kill"
+    )
+    take_lease(rollout, attendance.actor)
+    return attend(rollout, console, attendance)
+
+
+def _exists(ledger: Journal, rollout_id: str, playbook: Playbook) -> bool:
+    """Whether the rollout exists. Raises `Conflict` if it runs another playbook."""
+    row = next((r for r in ledger.rollouts() if r.rollout_id == rollout_id), None)
+    if row is None:
+        return False
+    if row.sha256 != playbook.sha256:
+        raise Conflict(
+            f"rollout {rollout_id} runs another playbook: sha256 {row.sha256[:12]}, this file "
+            f"has {playbook.sha256[:12]}",
+            hint="take the file and inputs that it was started with, or another --id",
+        )
+    return True
+
+
+def _planned(playbook: Playbook, adapters: Adapters, console: Console) -> Plan:
+    """Shows the plan. Raises `PlanRefused`."""
+    plan = build(
+        playbook,
+        adapters.kinds,
+        seen=survey_targets(playbook, adapters),
+        findings=survey_sources(adapters),
+    )
+    console.talk(plan_text(plan, console.width))
+    plan.raise_if_unsafe()
+    return plan
+
+
+def _dry(plan: Plan, console: Console) -> ExitCode:
+    if not console.is_for_people:
+        console.document(plan_document(plan), str)
+    console.talk("dry run: nothing was written")
+    return ExitCode.DONE
+
+
+def _agreed(console: Console) -> bool:
+    console.talk("start? Only `yes` is accepted: ")
+    if console.answer().strip().lower() == "yes":
+        return True
+    console.talk("not started; nothing was touched")
+    return False

@@ -1,0 +1,134 @@
+"""One line for people for each event of a rollout; pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
+from rolloutctl.core.exposure import Exposure, describe
+from rolloutctl.core.observation import Observation
+
+
+class EventLines:
+    """Remembers which target an intent was for, so that its end can name it."""
+
+    def __init__(self) -> None:
+        self._effects: dict[str, Effect] = {}
+
+    def line(self, recorded: ev.Recorded) -> str:
+        """The line, in local time; "" for events that tell people nothing."""
+        text = self._text(recorded.event)
+        return f"{local_time(recorded.at)}  {text}" if text else ""
+
+    def _text(self, event: ev.Event) -> str:
+        match event:
+            case ev.Intended(key=key, effect=effect):
+                self._effects[key] = effect
+                return _intention(effect)
+            case ev.Applied(key=key):
+                return _done(self._effects.get(key), event)
+            case ev.ApplyFailed(key=key, target=target, message=message):
+                known = self._effects.get(key)
+                name = target or (_intention(known) if known else key)
+                return f"{name}: not done: {message}"
+            case _:
+                return _about_rollout(event) or _about_targets(event)
+
+
+def local_time(at: datetime) -> str:
+    """The time of day where the reader is."""
+    return at.astimezone().strftime("%H:%M:%S")
+
+
+def seen(observation: Observation) -> str:
+    """What an observation says, in a few words."""
+    return _exposure(observation.exposure, observation.detail)
+
+
+def _exposure(exposure: Exposure | None, detail: str = "") -> str:
+    return describe(exposure) if exposure is not None else detail or "neither control nor canary"
+
+
+def _intention(effect: Effect) -> str:
+    match effect:
+        case Expose(target=target, exposure=exposure):
+            return f"{target}: writing {describe(exposure)}"
+        case Restore(target=target):
+            return f"{target}: writing its restore point back"
+        case Invoke():
+            return "running the step's command or call"
+        case Notify(notifiers=names):
+            return f"telling {', '.join(names)}"
+
+
+def _done(effect: Effect | None, event: ev.Applied) -> str:
+    target = effect.target if isinstance(effect, Expose | Restore) else ""
+    if event.after is not None:
+        return f"{target}: observed {seen(event.after)}"
+    return f"done: {event.output.strip()}" if event.output.strip() else "done"
+
+
+def _about_rollout(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line an event
+    match event:
+        case ev.Started(name=name, actor=actor, reason=reason):
+            return f"{name} started by {actor.name}{_because(reason)}"
+        case ev.StepEntered(because=because):
+            return because
+        case ev.StepLeft(because=because, override=override):
+            return f"step left{' by override' if override else ''}: {because}"
+        case ev.GateJudged(gate=gate, record=record):
+            return f"gate {gate}: {record.verdict.outcome}: {record.verdict.because}"
+        case ev.HoldExtended(because=because):
+            return f"hold extended: {because}"
+        case ev.Asked(question=question):
+            return f"asking: {question}"
+        case ev.Approved(actor=actor, reason=reason):
+            return f"approved by {actor.name}{_because(reason)}"
+        case ev.Paused(because=because):
+            return because if because.startswith("paused") else f"paused: {because}"
+        case ev.Resumed(actor=actor, reason=reason):
+            return f"resumed by {actor.name}{_because(reason)}"
+        case ev.PromoteRequested(actor=actor, reason=reason, override=override, full=full):
+            how = f"{' --full' if full else ''}{' --override' if override else ''}"
+            return f"promote{how} asked by {actor.name}{_because(reason)}"
+        case ev.PromoteRefused(because=because):
+            return because
+        case ev.RollbackStarted(because=because):
+            return f"rolling back: {because}"
+        case ev.KillRequested(actor=actor, reason=reason):
+            return f"kill asked by {actor.name}{_because(reason)}"
+        case ev.Held(because=because):
+            return f"held: {because}"
+        case ev.Stuck(because=because):
+            return f"STUCK: {because}"
+        case ev.Finished(finished_as=finished_as, because=because):
+            return f"{finished_as}: {because}"
+        case _:
+            return ""
+
+
+def _about_targets(event: ev.Event) -> str:
+    match event:
+        case ev.Drifted(target=target, because=because):
+            return f"{target}: edited by somebody else: {because}"
+        case ev.DriftCleared(target=target, because=because):
+            return f"{target}: drift cleared: {because}"
+        case ev.OutsideKilled(target=target):
+            return f"{target}: set to zero by another hand"
+        case ev.Settled(target=target):
+            return f"{target}: restored, confirmed"
+        case ev.Unsettled(target=target, observation=observation):
+            return f"{target}: not restored any more: {seen(observation)}"
+        case ev.TargetKilled(target=target, confirmed=confirmed, message=message):
+            return (
+                f"{target}: {'killed, confirmed' if confirmed else 'NOT killed'}{_because(message)}"
+            )
+        case ev.Notified(notifier=notifier, error=error):
+            return f"{notifier} could not be told: {error}" if error else ""
+        case _:
+            return ""
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
