@@ -55,7 +55,7 @@ def test_a_query_is_posted_with_its_time():
     assert seen.form == {
         "query": "sum(rate(x[1m]))",
         "time": f"{AT_S:.3f}",
-        "timeout": "2.000s",
+        "timeout": "2000ms",
         "partial_response": "false",
     }
     assert seen.headers["x-scope-orgid"] == "team"

@@ -7,6 +7,7 @@ what stands before it (a proxy, another path) answers in plain text or HTML.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +84,7 @@ class PrometheusApi:
             "query": query,
             **when,
             # Prometheus then stops evaluating too, instead of working for nobody.
-            "timeout": f"{self._access.timeout_s:.3f}s",
+            "timeout": f"{math.ceil(self._access.timeout_s * 1000)}ms",
             # Thanos answers with half of the data by default and only warns of it; Prometheus
             # ignores the field. https://thanos.io/tip/components/query.md/#partial-response
             "partial_response": "false",
