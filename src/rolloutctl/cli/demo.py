@@ -1,0 +1,103 @@
+"""`rolloutctl demo`: a whole rollout of a real application, on this machine alone."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rolloutctl.cli import start
+from rolloutctl.cli.options import OutputOption
+from rolloutctl.core.json_types import Json
+from rolloutctl.demo import scenario
+from rolloutctl.errors import ExitCode, StuckError
+from rolloutctl.ui.console import Console, Output
+from rolloutctl.ui.messages import API_VERSION
+
+ROLLOUT_ID = "llm-demo"
+
+
+def run(
+    *,
+    regression: Annotated[
+        bool, typer.Option("--regression", help="The canary goes bad at 25 %: exit 10.")
+    ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Leave flags, playbook and journal in this new folder."),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Roll a model out to real traffic on this machine: no account, no network.
+
+    Starts a small service with two simulated models that asks a flagd file which one
+    answers, sends it traffic, and runs the playbook as `start --auto` does: shadow, 5 %, 25 %,
+    50 %, 100 %, with seconds for hours. Takes less than a minute.
+
+    Example: rolloutctl demo --regression
+    """
+    console = Console(output=output)
+    outcome = scenario.run(
+        scenario.Options(is_regression=regression, keep=keep),
+        drive=lambda stage: _drive(stage, output),
+        tell=console.talk,
+    )
+    _report(console, outcome, keep)
+    if outcome.exit_code == ExitCode.JUDGED_BAD and not outcome.flags_as_before:
+        raise StuckError(
+            "the demo rolled back, but the flag file differs from what it was before",
+            hint="this is a bug in rolloutctl; please report it with the output of: "
+            "rolloutctl demo --regression --keep DIR",
+        )
+    return ExitCode(outcome.exit_code)
+
+
+def _drive(stage: scenario.Stage, output: Output) -> ExitCode:
+    """What `rolloutctl start --auto` does, with the journal on the stage.
+
+    A single JSON document is the demo's own; the rollout's lines are talk then.
+    """
+    is_single = output in (Output.JSON, Output.YAML)
+    with redirect_stdout(sys.stderr) if is_single else nullcontext():
+        return start.run(
+            stage.playbook,
+            auto=True,
+            rollout_id=ROLLOUT_ID,
+            store=str(stage.store),
+            output=Output.TABLE if is_single else output,
+        )
+
+
+def _report(console: Console, outcome: scenario.Outcome, keep: Path | None) -> None:
+    document: dict[str, Json] = {
+        "apiVersion": API_VERSION,
+        "kind": "Demo",
+        "rollout": ROLLOUT_ID,
+        "exit_code": int(outcome.exit_code),
+        "flags_restored": outcome.flags_as_before,
+        "folder": str(keep.resolve()) if keep is not None else None,
+    }
+    if console.output is Output.NDJSON:
+        console.data_line(document)
+    elif not console.is_for_people:
+        console.document(document, str)
+    console.talk(_verdict(outcome))
+    if keep is not None:
+        console.talk(f"the pieces are in {keep.resolve()}; its README.txt says how to play on")
+
+
+def _verdict(outcome: scenario.Outcome) -> str:
+    """One sentence for people."""
+    as_before = "is as before, to the byte" if outcome.flags_as_before else "has changed"
+    match outcome.exit_code:
+        case ExitCode.DONE:
+            return "demo: the new model serves everybody (100%); exit 0"
+        case ExitCode.JUDGED_BAD:
+            return (
+                f"demo: the new model went bad and was taken back; flags.json {as_before}; exit 10"
+            )
+        case code:
+            return f"demo: ended early; flags.json {as_before}; exit {int(code)}"
