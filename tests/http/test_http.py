@@ -346,6 +346,8 @@ def test_addresses_are_shown_without_what_may_be_secret():
 
     assert shown(url) == "https://host:1/a/b?…"
     assert shown(url, path=False) == "https://host:1/…"
+    assert shown("/login?next=planted") == "/login?…"
+    assert shown("/login", path=False) == "/…"
     assert shown("http://[::1") == "(not an address)"
     assert with_path("http://host/prom/?x=1", "/api/v1/query") == "http://host/prom/api/v1/query"
 

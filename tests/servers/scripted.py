@@ -110,6 +110,7 @@ class ScriptedServer:
         with contextlib.suppress(OSError), connection:
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
+                self._connections.append(connection)
             with connection, connection.makefile("rb") as stream:
                 while (seen := _read_request(stream)) is not None:
                     self.seen.append(seen)

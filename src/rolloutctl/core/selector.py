@@ -44,6 +44,10 @@ class Operator(StrEnum):
     NOT_MATCH = "!~"
 
 
+_POSITIVE = frozenset({Operator.EQUAL, Operator.MATCH})
+_LITERAL = frozenset({Operator.EQUAL, Operator.NOT_EQUAL})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher:
     """One condition on a label; a label that a series lacks counts as empty."""
@@ -153,18 +157,11 @@ def _unquote(quoted: str, position: int) -> str:
 
 
 def _build_test(matcher: Matcher) -> Callable[[str], bool]:
-    value = matcher.value
-    match matcher.operator:
-        case Operator.EQUAL:
-            return lambda text: text == value
-        case Operator.NOT_EQUAL:
-            return lambda text: text != value
-        case Operator.MATCH:
-            pattern = _compile(matcher)
-            return lambda text: pattern.fullmatch(text) is not None
-        case Operator.NOT_MATCH:
-            pattern = _compile(matcher)
-            return lambda text: pattern.fullmatch(text) is None
+    wanted, value = matcher.operator in _POSITIVE, matcher.value
+    if matcher.operator in _LITERAL:
+        return lambda text: (text == value) is wanted
+    pattern = _compile(matcher)
+    return lambda text: (pattern.fullmatch(text) is not None) is wanted
 
 
 def _compile(matcher: Matcher) -> re.Pattern[str]:

@@ -43,6 +43,8 @@ def shown(url: str, *, path: bool = True) -> str:
     host = parts.netloc.rpartition("@")[2]
     tail = "" if parts.path in {"", "/"} else (parts.path if path else "/…")
     query = "?…" if parts.query and path else ""
+    if not parts.netloc:
+        return redact(tail + query) if path else "/…"
     return redact(f"{parts.scheme}://{host}{tail}{query}")
 
 
