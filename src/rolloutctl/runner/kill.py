@@ -266,5 +266,3 @@ def complete_kill(rollout: Rollout) -> None:
             return
     reports = kill_targets(orders_of(rollout), rollout.clock)
     rollout.record_fact(*result_events(reports))
-
-

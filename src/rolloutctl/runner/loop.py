@@ -60,9 +60,7 @@ def drive(
         if not word and isinstance(decision, WaitUntil):
             word = _wait(rollout, decision, stop, poll_s)
         if word:
-            return DriveEnd(
-                exit_code=ExitCode.PENDING, because=decision.because, stopped=word
-            )
+            return DriveEnd(exit_code=ExitCode.PENDING, because=decision.because, stopped=word)
 
 
 def _wait(

@@ -162,9 +162,7 @@ def _send(
                 target, effect.exposure, key=key, expect=before.version, timeout_s=left_s
             )
         snapshot = rollout.state.targets[effect.target].restore_point.snapshot
-        return provider.restore(
-            target, snapshot, key=key, expect=before.version, timeout_s=left_s
-        )
+        return provider.restore(target, snapshot, key=key, expect=before.version, timeout_s=left_s)
     except Unavailable as error:
         if error.may_have_landed:
             return None  # SAFETY (rule 4): it may still land; the intent stays open

@@ -31,9 +31,7 @@ def tick(rollout: Rollout) -> Decision:
     """
     rollout.keep_lease()
     rollout.refresh()
-    decision = decide(
-        rollout.playbook, rollout.state, rollout.adapters.kinds, rollout.clock.now()
-    )
+    decision = decide(rollout.playbook, rollout.state, rollout.adapters.kinds, rollout.clock.now())
     match decision:
         case Do():
             perform(rollout, decision)

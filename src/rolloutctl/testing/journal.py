@@ -61,16 +61,20 @@ class MemoryJournal:
         """See `Journal.append`."""
         with self._lock:
             book = self._book(rollout_id)
-            if len(book.records) != expect_seq:
-                raise Stale(f"{rollout_id} is at {len(book.records)}, not {expect_seq}")
             if epoch is not None and epoch != book.epoch:
                 raise LeaseLost(f"{rollout_id} is driven under epoch {book.epoch}, not {epoch}")
+            if len(book.records) != expect_seq:
+                raise Stale(f"{rollout_id} is at {len(book.records)}, not {expect_seq}")
+            changed = replace(book, open_intents=dict(book.open_intents))
+            added = []
             for event in events:
-                self._refuse(book, event, epoch)
-            for event in events:
-                self._note(book, event)
-                book.records.append(ev.Recorded(seq=len(book.records) + 1, at=at, event=event))
-            return len(book.records)
+                self._refuse(changed, event, epoch)
+                self._note(changed, event)
+                seq = len(book.records) + len(added) + 1
+                added.append(ev.Recorded(seq=seq, at=at, event=event))
+            changed.records.extend(added)
+            self._books[rollout_id] = changed
+            return len(changed.records)
 
     @staticmethod
     def _refuse(book: _Book, event: ev.Event, epoch: int | None) -> None:
@@ -79,8 +83,10 @@ class MemoryJournal:
         if book.is_killed or epoch is None:
             raise Stale("no intent is accepted after a kill, nor without a lease")
         target = target_of(event.effect)
-        if target and target in book.open_intents.values():
-            raise Stale(f"another intent on {target} is open")
+        if event.key in book.open_intents:
+            raise Stale(f"the intent {event.key} is open already")
+        if target and (target in book.open_intents.values() or not book.is_open):
+            raise Stale(f"another intent on {target} is open, or the rollout is over")
 
     @staticmethod
     def _note(book: _Book, event: ev.Event) -> None:

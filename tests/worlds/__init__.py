@@ -1,0 +1,1 @@
+"""Shared stages for tests of rollouts: playbooks, processes that crash, operators."""
