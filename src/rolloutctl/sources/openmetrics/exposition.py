@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rolloutctl.errors import Rejected, Unavailable
 from rolloutctl.http import HttpResponse
@@ -80,8 +80,8 @@ def _metrics(text: str, *, is_openmetrics: bool) -> Iterable[Metric]:
     if is_openmetrics:
         from prometheus_client.openmetrics import parser  # noqa: PLC0415 - only where needed
 
-        # The one function of that module without annotations.
-        found: Iterable[Metric] = parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        parse: Any = parser.text_string_to_metric_families  # Any: without annotations there
+        found: Iterable[Metric] = parse(text)
         return found
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - as above
 
