@@ -72,13 +72,13 @@ def test_growth_is_exact_and_loses_no_unit(path, rule):
         before = now
 
 
-def test_a_hundred_thousand_evaluations_agree_with_the_stated_share(path):
-    """0.5% to one part in a thousand of all units."""
+def test_forty_thousand_evaluations_agree_with_the_stated_share(path):
+    """Half a percent, to within six standard deviations."""
     apply(path, split(50))
 
-    counts = PROVIDER.sample(target_in(path, shadow=None), 100_000, timeout_s=60.0)
+    counts = PROVIDER.sample(target_in(path, shadow=None), 40_000, timeout_s=60.0)
 
-    assert dict(counts.arms)["canary"] == pytest.approx(500, abs=6 * math.sqrt(500))
+    assert dict(counts.arms)["canary"] == pytest.approx(200, abs=6 * math.sqrt(200))
     assert (counts.other, counts.errors) == (0, 0)
 
 

@@ -141,7 +141,8 @@ class FlagdFile:
                 return _kill(target, deadline, holds_lock=holds_lock)
         except Moved:
             raise Unavailable(
-                f"{real_path(target)} was replaced by somebody else {KILL_TRIES} times under kill",
+                f"{real_path(target)} kept being replaced by somebody else while it was killed"
+                f" (at most {KILL_TRIES} tries in {timeout_s:g} s)",
                 hint="stop what writes this file, then kill again",
             ) from None
 
