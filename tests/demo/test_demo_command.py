@@ -86,26 +86,28 @@ def test_the_regression_is_taken_back_and_the_file_restored_to_the_byte(tmp_path
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process(tmp_path, how):
-    """Ctrl-C in the middle of the rollout: exit 130, service and traffic are gone."""
-    demo = subprocess.Popen(
+def test_an_interrupted_demo_takes_the_model_back_and_leaves_no_process(tmp_path, how):
+    """Ctrl-C in the middle of the rollout: rolled back, exit 14, service and traffic are gone."""
+    with subprocess.Popen(
         [COMMAND, "demo"],
         env=_environ(tmp_path),
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
-    )
-    flags = "rolloutctl-demo-*/flags.json"
-    exposed = lambda: any(  # noqa: E731 - a condition, asked twice
-        "fractional" in path.read_text("utf-8") for path in tmp_path.glob(flags)
-    )
-    assert _until(exposed, 30)
+    ) as demo:
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if "observed canary 0%, shadow 10%" in line:
+                break
+        os.killpg(demo.pid, how)
+        said += demo.communicate(timeout=60)
 
-    os.killpg(demo.pid, how)
-    output, _ = demo.communicate(timeout=60)
-
-    assert demo.returncode == 130, output.decode()
+    output = "".join(filter(None, said))
+    assert demo.returncode == 14, output
+    assert "as before, to the byte" in output
     assert _until(lambda: _demo_processes(tmp_path) == [], 10)
     assert list(tmp_path.glob("rolloutctl-demo-*")) == []
