@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def apply(path, bp=500, timeout_s=1.0):
 
 def names(path):
     return sorted(each.name for each in path.parent.iterdir())
+
+
+def open_way_to(path):
+    """Lets everybody enter the folders that pytest made for itself alone."""
+    for folder in path.parents:
+        if folder == Path(tempfile.gettempdir()) or folder == folder.parent:
+            break
+        folder.chmod(folder.stat().st_mode | 0o055)
 
 
 def as_nobody(code, *arguments):
@@ -271,9 +280,8 @@ def test_errors_of_the_system_are_mapped(path, number, error):
 @needs_root
 def test_a_read_only_place_is_unauthorized_with_the_owner_named(path):
     """Who to ask; the file stays, nothing is left."""
+    open_way_to(path)
     path.parent.chmod(0o755)
-    for folder in path.parents[:3]:
-        folder.chmod(folder.stat().st_mode | 0o055)
     said = as_nobody(
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
@@ -303,9 +311,8 @@ def test_a_kill_that_cannot_keep_the_owner_goes_on_where_everybody_may_read(path
     set_flag(path, targeting=fractional(["gpt-4", 1], ["claude", 1]))
     os.chown(path, 0, NOBODY)
     path.chmod(mode)
+    open_way_to(path)
     path.parent.chmod(0o777)
-    for folder in path.parents[1:3]:
-        folder.chmod(folder.stat().st_mode | 0o055)
     said = as_nobody(
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
