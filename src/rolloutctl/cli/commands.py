@@ -25,6 +25,10 @@ class Entry:
 #: Sections of `--help`, in the order in which a rollout needs them.
 SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
+        "To try it",
+        (Entry("demo", "demo", "A whole rollout on this machine, in less than a minute."),),
+    ),
+    (
         "Before a rollout",
         (
             Entry("lint", "lint", "Check playbooks: file:line:column, what is wrong, the fix."),
@@ -36,7 +40,31 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "A rollout",
-        (Entry("start", "start", "Plan, confirm, and drive a rollout step by step."),),
+        (
+            Entry("start", "start", "Plan, confirm, and drive a rollout step by step."),
+            Entry("status", "status", "Where it is, why it waits, what comes next."),
+            Entry("list", "listing", "The rollouts of the journal."),
+            Entry("wait", "wait", "Block until it is done or needs a human."),
+            Entry("approve", "approve", "Answer the question of a step with yes."),
+            Entry("reject", "reject", "Answer it with no: roll back."),
+            Entry("promote", "promote", "End the hold now, if the gates pass."),
+            Entry("pause", "pause", "Freeze the weight where it is."),
+            Entry("resume", "resume", "Undo a pause."),
+            Entry("rollback", "rollback", "Write the restore points back, verified."),
+            Entry("abort", "rollback", "The same as rollback."),
+            Entry("explain", "explain", "Every decision: query, numbers, threshold, reason."),
+        ),
+    ),
+    (
+        "The kill switch",
+        (Entry("kill", "kill", "Control for everybody, now, past plan and gates."),),
+    ),
+    (
+        "Unattended",
+        (
+            Entry("tick", "tick", "One pass over every rollout, then exit: for cron."),
+            Entry("agent", "agent", "Drive every rollout whose lease is free."),
+        ),
     ),
 )
 

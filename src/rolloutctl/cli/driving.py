@@ -22,7 +22,7 @@ from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.ui.console import Output
 from rolloutctl.ui.event_view import EventLines, local_time
-from rolloutctl.ui.rollout_view import Standing, exposed_targets, status_document
+from rolloutctl.ui.rollout_view import Standing, exposed_targets, phase_line, status_document
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal, Lease
@@ -59,6 +59,7 @@ class Screen:
 
     rollout: Rollout
     console: Console
+    prefix: str = ""  # the rollout's id where one stream tells of several
     lines: EventLines = field(default_factory=EventLines)
     _waiting: str = ""
 
@@ -72,14 +73,14 @@ class Screen:
             return
         text = self.lines.line(recorded)
         if text and self.console.output is Output.TABLE:
-            self.console.data(text)
+            self.console.data(f"{self.prefix}  {text}" if self.prefix else text)
 
     def decision(self, decision: Decision) -> None:
         """Says what is waited for, when that changes."""
         if isinstance(decision, WaitUntil) and decision.because != self._waiting:
             self._waiting = decision.because
             at = local_time(self.rollout.clock.now())
-            self.console.talk(f"{at}  {self.rollout.state.phase}: {decision.because}")
+            self.console.talk(f"{at}  {phase_line(self.rollout.state, decision.because)}")
 
 
 def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCode:
@@ -212,6 +213,6 @@ def _conclude(
             f"it needs; answer, then go on with: {attendance.go_on}"
         )
     else:
-        console.talk(f"{rollout.state.phase}: {end.because}")
+        console.talk(phase_line(rollout.state, end.because))
     say_if_unwatched(rollout, console)
     return ExitCode.INTERRUPTED if end.stopped == INTERRUPTED else end.exit_code

@@ -12,6 +12,7 @@ from rolloutctl.errors import UsageError
 from rolloutctl.ui.console import Output
 
 PlaybookFile = Annotated[Path, typer.Argument(metavar="FILE", help="The playbook (YAML).")]
+RolloutId = Annotated[str, typer.Argument(metavar="ROLLOUT", help="The rollout's id.")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the data on stdout.")]
 InputOption = Annotated[
     list[str] | None,

@@ -90,8 +90,20 @@ def provider_at(address: str, known: Catalog) -> tuple[Provider, object]:
     return provider, provider.TargetSpec(**provider.parse_address(address))
 
 
-def journal(store: str, environ: Mapping[str, str], *, read_only: bool = False) -> SqliteJournal:
+def journal(
+    store: str,
+    environ: Mapping[str, str],
+    *,
+    read_only: bool = False,
+    busy_limit_s: float | None = None,
+) -> SqliteJournal:
     """The journal that `--store` or the environment names.
+
+    Args:
+        store: the value of `--store`; empty if it was not given.
+        environ: the process's environment.
+        read_only: reads without write access.
+        busy_limit_s: longest wait for other writers; the journal's own limit if None.
 
     Raises:
         JournalUnavailable: it cannot be used; nothing was changed.
@@ -99,7 +111,10 @@ def journal(store: str, environ: Mapping[str, str], *, read_only: bool = False) 
     from rolloutctl.store.place import default_path  # noqa: PLC0415 - SQLite, where needed
     from rolloutctl.store.sqlite import SqliteJournal  # noqa: PLC0415 - same
 
-    return SqliteJournal(default_path(environ, store=store), read_only=read_only)
+    path = default_path(environ, store=store)
+    if busy_limit_s is None:
+        return SqliteJournal(path, read_only=read_only)
+    return SqliteJournal(path, read_only=read_only, busy_limit_s=busy_limit_s)
 
 
 def clock() -> Clock:

@@ -18,10 +18,11 @@ class EventLines:
 
     def line(self, recorded: ev.Recorded) -> str:
         """The line, in local time; "" for events that tell people nothing."""
-        text = self._text(recorded.event)
+        text = self.text(recorded.event)
         return f"{local_time(recorded.at)}  {text}" if text else ""
 
-    def _text(self, event: ev.Event) -> str:
+    def text(self, event: ev.Event) -> str:
+        """What happened, without the time; "" for events that tell people nothing."""
         match event:
             case ev.Intended(key=key, effect=effect):
                 self._effects[key] = effect

@@ -43,13 +43,18 @@ def readable_owner(owner: str) -> str:
     return f"{parts[0]} (pid {parts[1]})" if len(parts) == 5 else owner  # noqa: PLR2004 - its parts
 
 
+def phase_line(state: RolloutState, because: str) -> str:
+    """`phase: because`, the phase said once."""
+    return f"{state.phase}: {because.removeprefix(f'{state.phase}: ')}"
+
+
 def exposed_targets(state: RolloutState) -> list[str]:
     """What is exposed, or may be: one phrase a target. Empty means control for everybody."""
     landing = {target_of(intent.intended.effect) for intent in state.open.values()}
     return [
-        f"{target.name} ({_exposure(target)})"
+        f"{target.name} ({_exposure(state, target)})"
         for target in state.targets.values()
-        if _is_exposed(target) or target.name in landing
+        if not _is_killed(state, target) and (_is_exposed(target) or target.name in landing)
     ]
 
 
@@ -63,7 +68,7 @@ def status_text(standing: Standing, width: int) -> str:
         ),
         table(
             ("TARGET", "SERVES", "ADDRESS"),
-            [(t.name, _exposure(t), t.address) for t in state.targets.values()],
+            [(t.name, _exposure(state, t), t.address) for t in state.targets.values()],
             width,
         ),
     ]
@@ -121,9 +126,9 @@ def _head(standing: Standing) -> list[tuple[str, str]]:
         ("rollout", f"{state.rollout_id} ({state.name})"),
         ("phase", state.phase.value),
         ("step", _step(view)),
-        ("because", decision.because),
+        ("because", decision.because.removeprefix(f"{state.phase}: ")),
     ]
-    if isinstance(decision, WaitUntil):
+    if isinstance(decision, WaitUntil) and standing.driver:
         in_s = max(0.0, (decision.at - view.now).total_seconds())
         lines.append(
             ("next", f"looked at again in {format_duration(in_s)}, at {local_time(decision.at)}")
@@ -169,7 +174,15 @@ def _is_exposed(target: TargetState) -> bool:
     return target.is_written and (target.exposure is None or not target.exposure.is_zero)
 
 
-def _exposure(target: TargetState) -> str:
+def _is_killed(state: RolloutState, target: TargetState) -> bool:
+    """The kill switch saw it at zero, twice."""
+    kill = state.kills.get(target.name)
+    return kill is not None and kill.confirmed
+
+
+def _exposure(state: RolloutState, target: TargetState) -> str:
+    if _is_killed(state, target):
+        return "control only (killed)"
     said = describe(target.exposure) if target.exposure is not None else "unknown"
     if target.drift is not None:
         return f"{said}; edited by somebody else"

@@ -47,7 +47,8 @@ def _fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 
 def _wrapped(cell: str, size: int) -> list[str]:
-    return textwrap.wrap(cell, size, break_on_hyphens=False) or [""]
+    # Addresses and names are copied from here: a long word sticks out rather than break.
+    return textwrap.wrap(cell, size, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

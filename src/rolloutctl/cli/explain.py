@@ -1,0 +1,88 @@
+"""`rolloutctl explain ROLLOUT`: every decision with query, raw numbers, threshold, reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption
+from rolloutctl.errors import ExitCode
+from rolloutctl.ui.console import Console, Output
+from rolloutctl.ui.explain_view import Explanation, explain_document, explain_text
+
+if TYPE_CHECKING:
+    from rolloutctl.core.events import Recorded
+    from rolloutctl.core.ports import Clock
+    from rolloutctl.runner.replay import Replayed
+    from rolloutctl.store.sqlite import SqliteJournal
+
+
+def run(
+    rollout: RolloutId,
+    *,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Compute every verdict again from the journal.")
+    ] = False,
+    store: StoreOption = "",
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Tell every decision of a rollout, and whether its journal is unbroken.
+
+    Exit 0; 5 if the journal's chain is broken; 10 if --replay comes to another verdict.
+
+    Example: rolloutctl explain claude-for-gpt4-x7k2mq --replay
+    """
+    console, clock = Console(output=output), wiring.clock()
+    ledger = wiring.journal(store, os.environ, read_only=True)
+    records = ledger.read(rollout)
+    broken = ledger.verify_chain(rollout)
+    replayed = _replayed(rollout, records, ledger, clock) if replay else ()
+    explanation = Explanation(
+        rollout_id=rollout,
+        records=tuple(records),
+        chain_break="" if broken is None else str(broken),
+        replayed=tuple(replayed),
+        is_replayed=replay,
+    )
+    if output is Output.NDJSON:
+        from rolloutctl.store.codec import recorded_to_json  # noqa: PLC0415 - machines only
+
+        for record in records:
+            console.data_line(recorded_to_json(record))
+    else:
+        console.document(
+            explain_document(explanation), lambda: explain_text(explanation, console.width)
+        )
+    return _concluded(explanation, console)
+
+
+def _replayed(
+    rollout_id: str, records: Sequence[Recorded], ledger: SqliteJournal, clock: Clock
+) -> list[Replayed]:
+    from rolloutctl.runner.replay import replay_verdicts  # noqa: PLC0415 - this option only
+
+    opened = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=clock)
+    return replay_verdicts(rollout_id, opened.playbook, opened.adapters.kinds, records=records)
+
+
+def _concluded(explanation: Explanation, console: Console) -> ExitCode:
+    if explanation.chain_break:
+        console.talk(
+            f"error: the journal's chain is broken: {explanation.chain_break}\n"
+            "  hint: it was edited or damaged; restore it from a backup"
+        )
+        return ExitCode.UNAVAILABLE
+    console.talk(f"the chain of {len(explanation.records)} events is unbroken")
+    if not explanation.is_replayed:
+        return ExitCode.DONE
+    different = [one for one in explanation.replayed if not one.is_identical]
+    count = len(explanation.replayed)
+    console.talk(
+        f"replayed {count} verdicts: "
+        + (f"{len(different)} DIFFERENT" if different else "all identical")
+    )
+    return ExitCode.JUDGED_BAD if different else ExitCode.DONE

@@ -1,0 +1,128 @@
+"""`rolloutctl kill`: the kill switch; no lease, no plan, no gate, and no store if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.options import InputOption, OutputOption, ReasonOption, StoreOption
+from rolloutctl.errors import ExitCode, UsageError
+from rolloutctl.ui.console import Console, Output
+
+if TYPE_CHECKING:
+    from rolloutctl.cli.kill_rollouts import Killed
+    from rolloutctl.runner.kill import KillReport
+
+#: Name of the one target of a bare address in reports.
+TARGET = "target"
+
+
+def run(  # noqa: PLR0913 - one parameter an option, named by the command line
+    subject: Annotated[
+        str, typer.Argument(metavar="[ROLLOUT | ADDRESS]", help="An id, or provider://place.")
+    ] = "",
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="ARM", help="The safe arm's value.")] = "",
+    shadow: Annotated[
+        str, typer.Option("--shadow", metavar="FLAG", help="With an address: its shadow flag.")
+    ] = "",
+    playbook: Annotated[
+        Path | None, typer.Option("--playbook", metavar="FILE", help="Every target of a playbook.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every open rollout of the store; asks on a terminal.")
+    ] = False,
+    given: InputOption = None,
+    reason: ReasonOption = "",
+    store: StoreOption = "",
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Bring every unit to the safe arm, shadow included, now; confirm by reading back twice.
+
+    Exit 0 when it is confirmed, 20 when it is not. Never re-opens anything.
+
+    Example: rolloutctl kill flagd-file:///etc/flags.json#llm-model --to gpt-4
+    """
+    _raise_unless_one(subject, playbook, every=every)
+    console = Console(output=output)
+    if "://" in subject:
+        reports = _kill_address(subject, to, shadow=shadow, console=console)
+        return report_kill(console, [("", reports)], unrecorded=())
+    # Everything but a bare address needs the playbook's language: loaded only then.
+    from rolloutctl.cli import kill_rollouts  # noqa: PLC0415
+
+    if every:
+        killed = kill_rollouts.kill_all(console, store=store, reason=reason)
+    elif playbook is not None:
+        killed = kill_rollouts.kill_playbook(
+            console, playbook, given=given, store=store, reason=reason
+        )
+    else:
+        killed = kill_rollouts.kill_one(console, subject, to=to, store=store, reason=reason)
+    return _report_rollouts(console, killed)
+
+
+def report_kill(
+    console: Console,
+    killed: Sequence[tuple[str, Sequence[KillReport]]],
+    *,
+    unrecorded: Sequence[str],
+) -> ExitCode:
+    """Writes what was observed; events that no journal took go to stderr as JSON."""
+    from rolloutctl.ui.kill_view import kill_document, kill_text  # noqa: PLC0415 - after the act
+
+    for line in unrecorded:
+        console.talk(line)
+    console.document(kill_document(killed), lambda: kill_text(killed, console.width))
+    if all(report.confirmed for _, reports in killed for report in reports):
+        return ExitCode.DONE
+    console.talk(
+        "error: STUCK: not confirmed; page somebody\n"
+        "  hint: look at the targets above, repair what stands in the way, then kill again"
+    )
+    return ExitCode.STUCK
+
+
+def _raise_unless_one(subject: str, playbook: Path | None, *, every: bool) -> None:
+    if (bool(subject), playbook is not None, every).count(True) != 1:
+        raise UsageError(
+            "kill needs exactly one of a rollout, an address, --playbook FILE, or --all",
+            hint="rolloutctl kill flagd-file:///etc/flags.json#llm-model --to gpt-4",
+        )
+
+
+def _kill_address(address: str, to: str, *, shadow: str, console: Console) -> Sequence[KillReport]:
+    """Kills one thing that no playbook describes."""
+    from rolloutctl.core.playbook import Arm, ShadowFlag, Target  # noqa: PLC0415 - this path only
+    from rolloutctl.runner.kill import KillOrder, kill_targets  # noqa: PLC0415 - same
+
+    provider, spec = wiring.provider_at(address, wiring.catalog())
+    if not to:
+        raise UsageError(
+            f"nothing says which arm of {address} is the safe one, and turning it off is not "
+            "provably safe there",
+            hint=f"rolloutctl kill '{address}' --to ARM",
+        )
+    target = Target(
+        name=TARGET,
+        provider=provider.name,
+        spec=spec,
+        control=Arm(name="control", value=to),
+        canary=Arm(name="canary", value=""),
+        shadow=ShadowFlag(flag=shadow) if shadow else None,
+    )
+    mirrored = f", shadow {shadow} off" if shadow else "; shadow is not touched (--shadow FLAG)"
+    console.talk(f"killing {address}: {to} for everybody{mirrored}")
+    return kill_targets([KillOrder(target=target, provider=provider)], wiring.clock())
+
+
+def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:
+    return report_kill(
+        console,
+        [(one.rollout_id, one.reports) for one in killed],
+        unrecorded=[line for one in killed for line in one.unrecorded],
+    )

@@ -1,0 +1,187 @@
+"""Kills rollouts and whole playbooks: fence first where there is a journal, then all targets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.options import parse_inputs
+from rolloutctl.core.events import KillRequested
+from rolloutctl.core.playbook import Arm
+from rolloutctl.errors import JournalUnavailable, UsageError
+from rolloutctl.runner.fence import kill_rollout
+from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets, orders_of
+from rolloutctl.ui.console import to_json_line
+
+if TYPE_CHECKING:
+    from rolloutctl.core.ports import Journal
+    from rolloutctl.runner.fence import KillEnd
+    from rolloutctl.runner.rollout import Rollout
+    from rolloutctl.ui.console import Console
+
+#: How long the journal may keep a kill waiting, in seconds; then it acts without.
+JOURNAL_LIMIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """What was reached for one rollout; its id is empty for targets without one."""
+
+    rollout_id: str
+    reports: Sequence[KillReport]
+    unrecorded: tuple[str, ...] = ()
+
+
+def kill_one(
+    console: Console, rollout_id: str, *, to: str, store: str, reason: str
+) -> list[Killed]:
+    """Kills the targets of one rollout.
+
+    Raises:
+        JournalUnavailable: only the journal knows its targets.
+        UsageError: it is over, and `--to` does not name its control.
+    """
+    try:
+        ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
+        rollout = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=wiring.clock())
+    except JournalUnavailable as error:
+        raise JournalUnavailable(
+            f"{error.message}; only the journal knows the targets of {rollout_id}",
+            hint="rolloutctl kill --playbook FILE, or rolloutctl kill ADDRESS --to ARM",
+        ) from error
+    if rollout.state.phase.is_terminal and not to:
+        controls = " ".join({t.control.value for t in rollout.playbook.targets.values()})
+        raise UsageError(
+            f"rollout {rollout_id} is {rollout.state.phase}: its control may not be the safe "
+            "arm any more",
+            hint=f"rolloutctl kill {rollout_id} --to {controls}",
+        )
+    return [_kill(console, rollout, _orders(rollout, to), reason=reason)]
+
+
+def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
+    """Kills every open rollout of the store; asks if there is a terminal."""
+    ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
+    known, clock = wiring.catalog(), wiring.clock()
+    ids = [row.rollout_id for row in ledger.rollouts(open_only=True)]
+    if not ids:
+        console.talk("no rollout is open; nothing was touched")
+        return []
+    if console.can_ask:
+        console.talk(f"kill {len(ids)} rollouts: {', '.join(ids)}? Only `yes` is accepted: ")
+        if console.answer().strip().lower() != "yes":
+            raise UsageError("not confirmed; nothing was touched", hint="answer yes to kill all")
+    rollouts = [wiring.open_rollout(one, ledger, known=known, at=clock) for one in ids]
+    return [_kill(console, one, orders_of(one), reason=reason) for one in rollouts]
+
+
+def kill_playbook(
+    console: Console, file: Path, *, given: Sequence[str] | None, store: str, reason: str
+) -> list[Killed]:
+    """Kills every target of a playbook, and fences the open rollouts that hold them."""
+    known = wiring.catalog()
+    playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
+    adapters = wiring.adapters(playbook, known)
+    orders = [
+        KillOrder(target=target, provider=adapters.providers[name])
+        for name, target in playbook.targets.items()
+    ]
+    addresses = {order.provider.address(order.target) for order in orders}
+    try:
+        holding = _holding(addresses, store)
+    except JournalUnavailable as error:
+        console.talk(f"{error.message}; killing without it")
+        holding = []
+    if not holding:
+        return [_kill_unheld(console, orders)]
+    return [_kill(console, one, orders_of(one), reason=reason) for one in holding]
+
+
+def _holding(addresses: set[str], store: str) -> list[Rollout]:
+    """Open rollouts that hold one of these addresses."""
+    ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
+    known, clock = wiring.catalog(), wiring.clock()
+    rollouts = [
+        wiring.open_rollout(row.rollout_id, ledger, known=known, at=clock)
+        for row in ledger.rollouts(open_only=True)
+    ]
+    return [
+        rollout
+        for rollout in rollouts
+        if addresses & {target.address for target in rollout.state.targets.values()}
+    ]
+
+
+def _kill_unheld(console: Console, orders: Sequence[KillOrder]) -> Killed:
+    _announce(console, orders)
+    return Killed(rollout_id="", reports=kill_targets(orders, wiring.clock()))
+
+
+def _kill(
+    console: Console, rollout: Rollout, orders: Sequence[KillOrder], *, reason: str
+) -> Killed:
+    _announce(console, orders)
+    ledger: Journal = rollout.journal
+    end = kill_rollout(
+        rollout.rollout_id,
+        orders,
+        journal=ledger,
+        clock=rollout.clock,
+        fence=KillRequested(actor=wiring.actor(), reason=reason),
+    )
+    if end.journal_error:
+        console.talk(f"the journal did not take all of it: {end.journal_error}")
+    return Killed(
+        rollout_id=rollout.rollout_id, reports=end.reports, unrecorded=_lines(rollout, end)
+    )
+
+
+def _lines(rollout: Rollout, end: KillEnd) -> tuple[str, ...]:
+    from rolloutctl.store.codec import event_to_json  # noqa: PLC0415 - only without a journal
+
+    return tuple(
+        to_json_line({"id": rollout.rollout_id, "event": event_to_json(event)})
+        for event in end.unrecorded
+    )
+
+
+def _announce(console: Console, orders: Sequence[KillOrder]) -> None:
+    for order in orders:
+        target = order.target
+        mirrored = f", shadow {target.shadow.flag} off" if target.shadow else ""
+        address = order.provider.address(target)
+        console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
+
+
+def _orders(rollout: Rollout, to: str) -> list[KillOrder]:
+    """The rollout's targets; with `--to`, which must name an arm of each of them."""
+    orders = orders_of(rollout)
+    if not to:
+        return orders
+    strange = [
+        order.target.name
+        for order in orders
+        if to not in (order.target.control.value, order.target.canary.value)
+    ]
+    if strange:
+        raise UsageError(
+            f"--to {to} is no arm of {', '.join(strange)}",
+            hint="kill the targets one by one: rolloutctl kill ADDRESS --to ARM",
+        )
+    return [_turned(order, to) for order in orders]
+
+
+def _turned(order: KillOrder, to: str) -> KillOrder:
+    """The order with `to` as the safe arm."""
+    target = order.target
+    other = target.control.value if to == target.canary.value else target.canary.value
+    turned = replace(
+        target,
+        control=Arm(name="control", value=to),
+        canary=Arm(name="canary", value=other),
+    )
+    return replace(order, target=turned)

@@ -1,0 +1,133 @@
+"""`rolloutctl list`: the rollouts of the journal, newest first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.options import OutputOption, StoreOption
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.machine import fold
+from rolloutctl.core.ports import RolloutRow
+from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.errors import ExitCode
+from rolloutctl.ui.console import Console, Output
+from rolloutctl.ui.documents import time_json
+from rolloutctl.ui.messages import API_VERSION
+from rolloutctl.ui.rollout_view import exposed_targets, readable_owner
+from rolloutctl.ui.table import table
+
+if TYPE_CHECKING:
+    from rolloutctl.core.ports import Catalog, Clock, Journal
+
+#: Rollouts shown unless told otherwise; each costs a reading of its journal.
+SHOWN_DEFAULT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One line of the list."""
+
+    row: RolloutRow
+    state: RolloutState
+    driver: str
+
+
+def run(
+    *,
+    open_only: Annotated[bool, typer.Option("--open", help="Only those that are open.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = SHOWN_DEFAULT,
+    store: StoreOption = "",
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """List the rollouts of the journal, newest first. Reads only.
+
+    Example: rolloutctl list --open --output json
+    """
+    console = Console(output=output)
+    ledger = wiring.journal(store, os.environ, read_only=True)
+    rows = ledger.rollouts(open_only=open_only)
+    shown = standings(rows[:limit], ledger, known=wiring.catalog(), at=wiring.clock())
+    write_list(console, shown)
+    if len(rows) > limit:
+        console.talk(f"{len(rows) - limit} older ones not shown; --limit {len(rows)} shows all")
+    return ExitCode.DONE
+
+
+def standings(
+    rows: Sequence[RolloutRow], ledger: Journal, *, known: Catalog, at: Clock
+) -> list[Listed]:
+    """Folds each of the rollouts."""
+    del known
+    now = at.now()
+    return [
+        Listed(
+            row=row,
+            state=fold(row.rollout_id, ledger.read(row.rollout_id)),
+            driver=_driver(row, now),
+        )
+        for row in rows
+    ]
+
+
+def write_list(console: Console, listed: Sequence[Listed]) -> None:
+    """Writes the list in the asked form; nothing at all is a list, too."""
+    if console.output is Output.NDJSON:
+        for one in listed:
+            console.data_line(_json(one))
+        return
+    document: dict[str, Json] = {
+        "apiVersion": API_VERSION,
+        "kind": "RolloutList",
+        "rollouts": [_json(one) for one in listed],
+    }
+    console.document(document, lambda: _table(listed, console.width))
+    if not listed:
+        console.talk("no rollouts; begin one with: rolloutctl start FILE")
+
+
+def _driver(row: RolloutRow, now: datetime) -> str:
+    if row.lease is None or row.lease.expires_at <= now:
+        return ""
+    return readable_owner(row.lease.owner)
+
+
+def _is_unwatched(one: Listed) -> bool:
+    is_exposed = bool(exposed_targets(one.state)) and not one.state.phase.is_terminal
+    return is_exposed and not one.driver
+
+
+def _table(listed: Sequence[Listed], width: int) -> str:
+    rows = [
+        (
+            one.row.rollout_id,
+            one.state.phase.value,
+            str(one.state.steps_left),
+            "; ".join(exposed_targets(one.state)) or "control only",
+            one.driver or ("UNWATCHED" if _is_unwatched(one) else "-"),
+        )
+        for one in listed
+    ]
+    return table(("ROLLOUT", "PHASE", "STEPS DONE", "EXPOSED", "DRIVER"), rows, width)
+
+
+def _json(one: Listed) -> dict[str, Json]:
+    return {
+        "id": one.row.rollout_id,
+        "name": one.row.name,
+        "sha256": one.row.sha256,
+        "phase": one.state.phase.value,
+        "is_open": one.row.is_open,
+        "created_at": time_json(one.row.created_at),
+        "steps_done": one.state.steps_left,
+        "exposed": [*exposed_targets(one.state)],
+        "needs_human": one.state.phase in {Phase.ASKING, Phase.PAUSED, Phase.HELD, Phase.STUCK},
+        "driver": one.driver,
+        "unwatched": _is_unwatched(one),
+    }

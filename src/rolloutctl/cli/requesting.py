@@ -1,0 +1,172 @@
+"""What every verb does: record the request, and see that somebody acts on it.
+
+If another live process drives the rollout, it acts at once and we wait for its answer. If
+none does, we drive it until the request is answered and nothing can be done at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rolloutctl.cli import wiring
+from rolloutctl.cli.driving import (
+    SETTLED,
+    Screen,
+    lease_of,
+    say_if_unwatched,
+    standing_of,
+    take_lease,
+)
+from rolloutctl.cli.interrupts import noted
+from rolloutctl.cli.owner import is_known_dead
+from rolloutctl.core import events as ev
+from rolloutctl.core.decide import exit_code
+from rolloutctl.core.decision import Decision, WaitUntil
+from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.errors import Conflict, ExitCode, LeaseHeld, Pending
+from rolloutctl.runner.loop import drive
+from rolloutctl.runner.requests import request
+from rolloutctl.ui.console import Console, Output
+from rolloutctl.ui.rollout_view import phase_line, readable_owner, status_document
+
+if TYPE_CHECKING:
+    from rolloutctl.runner.rollout import Rollout
+
+#: How long a live driver has to answer, in seconds; a measurement may be under way.
+ANSWER_S = 60.0
+#: How often its answer is looked for, in seconds.
+LOOK_S = 0.2
+
+Make = Callable[[RolloutState, ev.Actor], ev.Event | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as it was recorded: which rollout, by whom, after which event."""
+
+    rollout: Rollout
+    console: Console
+    actor: ev.Actor
+    after_seq: int
+
+
+def ask(rollout_id: str, make: Make, *, store: str, output: Output) -> ExitCode:
+    """Records a request and reports what came of it.
+
+    Raises:
+        WrongPhase: the verb makes no sense now; nothing was recorded.
+        Conflict: the driver refused it (a promotion whose gates do not pass).
+        Pending: the live driver has not answered within `ANSWER_S`.
+    """
+    console, clock, actor = Console(output=output), wiring.clock(), wiring.actor()
+    ledger = wiring.journal(store, os.environ)
+    rollout = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=clock)
+    after_seq = rollout.state.seq
+    request(ledger, clock, rollout_id, lambda state: make(state, actor))
+    asked = Asked(rollout=rollout, console=console, actor=actor, after_seq=after_seq)
+    screen = Screen(rollout, console)
+    rollout.listeners.append(screen.event)
+    rollout.refresh()
+    if not rollout.state.phase.is_at_rest:
+        _see_to(asked, screen)
+    return _report(asked)
+
+
+def _see_to(asked: Asked, screen: Screen) -> None:
+    """Waits for the live driver, or drives."""
+    while True:
+        driver = _live_driver(asked)
+        if driver:
+            asked.console.talk(f"{driver} drives it")
+            if _is_answered_by_driver(asked):
+                return
+            continue  # the driver went away without an answer
+        try:
+            take_lease(asked.rollout, asked.actor)
+        except LeaseHeld:
+            continue  # somebody began to drive just now
+        _drive(asked, screen)
+        return
+
+
+def _live_driver(asked: Asked) -> str:
+    rollout = asked.rollout
+    lease = lease_of(rollout.journal, rollout.rollout_id)
+    if lease is None or lease.expires_at <= rollout.clock.now():
+        return ""
+    return "" if is_known_dead(lease.owner, asked.actor.name) else readable_owner(lease.owner)
+
+
+def _is_answered_by_driver(asked: Asked) -> bool:
+    """Waits until the request is answered; False if its driver is gone."""
+    rollout, clock = asked.rollout, asked.rollout.clock
+    until = clock.now() + timedelta(seconds=ANSWER_S)
+    while not is_answered(rollout.state):
+        if not _live_driver(asked):
+            return False
+        if _is_late(clock.now(), until, rollout.state):
+            raise Pending(
+                f"the request is recorded; the driver of {rollout.rollout_id} has not answered "
+                f"within {ANSWER_S:g} s",
+                hint=f"rolloutctl wait {rollout.rollout_id} --for done",
+            )
+        clock.sleep(LOOK_S)
+        rollout.refresh()
+    return True
+
+
+def _is_late(now: datetime, until: datetime, state: RolloutState) -> bool:
+    """A rollback takes as long as it takes: its own retries and its limit govern it."""
+    return now >= until and state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
+
+
+def is_answered(state: RolloutState) -> bool:
+    """Nothing that was asked is open: no promotion, no rollback, no kill."""
+    return state.promote is None and state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
+
+
+def _drive(asked: Asked, screen: Screen) -> None:
+    rollout = asked.rollout
+
+    def stop(decision: Decision) -> str:
+        waits = isinstance(decision, WaitUntil)
+        if interrupts.count or (waits and is_answered(rollout.state)):
+            return SETTLED
+        return ""
+
+    with noted() as interrupts:
+        try:
+            drive(rollout, watch=screen.decision, stop=stop)
+        finally:
+            rollout.release_lease()
+
+
+def _report(asked: Asked) -> ExitCode:
+    rollout, console = asked.rollout, asked.console
+    rollout.refresh()
+    lease = lease_of(rollout.journal, rollout.rollout_id)
+    standing = standing_of(rollout, lease)
+    if not console.is_for_people:
+        console.document(status_document(standing), str)
+    if not _live_driver(asked):
+        say_if_unwatched(rollout, console)
+    for recorded in rollout.journal.read(rollout.rollout_id, after_seq=asked.after_seq):
+        if isinstance(recorded.event, ev.PromoteRefused):
+            raise Conflict(
+                recorded.event.because,
+                hint="wait for the gates, or promote --override --reason TEXT",
+            )
+    console.talk(phase_line(rollout.state, standing.decision.because))
+    return _code(rollout.state)
+
+
+def _code(state: RolloutState) -> ExitCode:
+    """0 unless it ended otherwise than asked: a confirmed rollback is what was asked."""
+    if not state.phase.is_at_rest:
+        return ExitCode.DONE
+    code = exit_code(state)
+    return ExitCode.DONE if code is ExitCode.ROLLED_BACK else code

@@ -1,0 +1,37 @@
+"""`rolloutctl resume ROLLOUT`: undoes a pause, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rolloutctl.cli.options import OutputOption, ReasonOption, RolloutId, StoreOption
+from rolloutctl.cli.requesting import ask
+from rolloutctl.errors import ExitCode
+from rolloutctl.runner import requests
+from rolloutctl.ui.console import Output
+
+
+def run(
+    rollout: RolloutId,
+    *,
+    reapply: Annotated[
+        bool, typer.Option("--reapply", help="Write over somebody else's edit of a target.")
+    ] = False,
+    reason: ReasonOption = "",
+    store: StoreOption = "",
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Undo a pause; skips neither time nor gates.
+
+    Exit 0 when it goes on, 6 if it is not paused or an edit of a target still stands.
+
+    Example: rolloutctl resume claude-for-gpt4-x7k2mq
+    """
+    return ask(
+        rollout,
+        lambda state, actor: requests.resume(state, actor, reason, reapply=reapply),
+        store=store,
+        output=output,
+    )

@@ -1,0 +1,30 @@
+"""`rolloutctl rollback ROLLOUT` (alias `abort`): restore points back, verified."""
+
+from __future__ import annotations
+
+from rolloutctl.cli.options import OutputOption, ReasonOption, RolloutId, StoreOption
+from rolloutctl.cli.requesting import ask
+from rolloutctl.errors import ExitCode
+from rolloutctl.runner import requests
+from rolloutctl.ui.console import Output
+
+
+def run(
+    rollout: RolloutId,
+    *,
+    reason: ReasonOption = "",
+    store: StoreOption = "",
+    output: OutputOption = Output.TABLE,
+) -> ExitCode:
+    """Write the restore points back, in reverse order, and verify them.
+
+    Exit 0 when the rollback is confirmed, 6 if the rollout is over, 20 if it is stuck.
+
+    Example: rolloutctl rollback claude-for-gpt4-x7k2mq --reason "support tickets"
+    """
+    return ask(
+        rollout,
+        lambda state, actor: requests.rollback(state, actor, reason),
+        store=store,
+        output=output,
+    )

@@ -1,0 +1,69 @@
+"""What a kill reached, target by target: as text and as a document; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rolloutctl.ui.messages import API_VERSION
+from rolloutctl.ui.table import table
+
+if TYPE_CHECKING:
+    from rolloutctl.core.json_types import Json
+    from rolloutctl.runner.kill import KillReport
+
+#: (rollout id or "", its reports).
+Killed = Sequence[tuple[str, Sequence["KillReport"]]]
+
+
+def kill_text(killed: Killed, width: int) -> str:
+    """A table; times count from the kill's start."""
+    rows = [
+        (
+            "killed" if report.confirmed else "NOT CONFIRMED",
+            _seconds(report.zero_at_s),
+            _seconds(report.settled_at_s),
+            report.address,
+        )
+        for _, reports in killed
+        for report in reports
+    ]
+    if not rows:
+        return "nothing to kill"
+    notes = [
+        f"{report.target}: {note}"
+        for _, reports in killed
+        for report in reports
+        for note in (report.message, report.changed, report.untouched)
+        if note
+    ]
+    headers = ("RESULT", "ZERO AFTER", "SETTLED AFTER", "ADDRESS")
+    return "\n".join([table(headers, rows, width), *notes])
+
+
+def kill_document(killed: Killed) -> Mapping[str, Json]:
+    """The same for machines."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Kill",
+        "confirmed": all(report.confirmed for _, reports in killed for report in reports),
+        "targets": [
+            {
+                "rollout": rollout_id,
+                "target": report.target,
+                "address": report.address,
+                "confirmed": report.confirmed,
+                "zero_at_s": report.zero_at_s,
+                "settled_at_s": report.settled_at_s,
+                "message": report.message,
+                "changed": report.changed,
+                "untouched": report.untouched,
+            }
+            for rollout_id, reports in killed
+            for report in reports
+        ],
+    }
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f} s"
