@@ -79,6 +79,8 @@ def run(
         _document(playbook, gates, records=records, worst=worst),
         lambda: _table(gates, records, console.width),
     )
+    if not acting:
+        console.talk("no gate that acts was judged: that is never a pass")
     return EXIT_CODES[worst]
 
 

@@ -62,6 +62,7 @@ class Screen:
     prefix: str = ""  # the rollout's id where one stream tells of several
     lines: EventLines = field(default_factory=EventLines)
     _waiting: str = ""
+    _last: str = ""
 
     def event(self, recorded: ev.Recorded) -> None:
         """Shows an event: a line on stdout, as text or as JSON."""
@@ -71,9 +72,13 @@ class Screen:
             record = {"kind": "Event", "id": self.rollout.rollout_id}
             self.console.data_line(record | recorded_to_json(recorded))
             return
-        text = self.lines.line(recorded)
-        if text and self.console.output is Output.TABLE:
-            self.console.data(f"{self.prefix}  {text}" if self.prefix else text)
+        text = self.lines.text(recorded.event)
+        # The same failure, tried again and again, is one line: the journal has them all.
+        if not text or text == self._last or self.console.output is not Output.TABLE:
+            return
+        self._last = text
+        line = f"{local_time(recorded.at)}  {text}"
+        self.console.data(f"{self.prefix}  {line}" if self.prefix else line)
 
     def decision(self, decision: Decision) -> None:
         """Says what is waited for, when that changes."""
@@ -96,6 +101,11 @@ def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCo
             end = drive(rollout, watch=screen.decision, stop=stop)
             if end.stopped == INTERRUPTED and attendance.on_exit is OnExit.ROLLBACK:
                 end = _roll_back(rollout, console, attendance, interrupts, screen=screen)
+        except BaseException:
+            # SAFETY: also when it is our own bug that stops the driving, nobody may believe
+            # that the exposure is still watched.
+            say_if_unwatched(rollout, console)
+            raise
         finally:
             rollout.release_lease()
             rollout.listeners.remove(screen.event)

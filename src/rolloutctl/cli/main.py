@@ -49,7 +49,7 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
 def output_wanted(arguments: Sequence[str]) -> str:
     """The `--output` of a command line that may not even parse; "table" if none."""
     words = list(arguments)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word in ("--output", "-o"):
             return following
         if word.startswith("--output="):
@@ -116,3 +116,7 @@ def _console(output: str = "table") -> Console:
     from rolloutctl.ui.console import Console, Output  # noqa: PLC0415 - `--version` needs none
 
     return Console(output=Output(output))
+
+
+if __name__ == "__main__":
+    main()

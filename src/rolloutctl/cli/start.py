@@ -20,6 +20,7 @@ from rolloutctl.cli.options import (
 from rolloutctl.cli.survey import survey_sources, survey_targets
 from rolloutctl.clock import random_suffix
 from rolloutctl.core.decide import exit_code
+from rolloutctl.core.machine import fold
 from rolloutctl.core.plan import Plan, build
 from rolloutctl.errors import Conflict, ExitCode, UsageError
 from rolloutctl.runner.start import start
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     )
     if not (rollout_id and _exists(ledger, rollout_id, playbook)):
         adapters = wiring.adapters(playbook, known)
+        _raise_if_held(playbook, adapters, ledger)
         plan = _planned(playbook, adapters, console)
         if dry_run:
             return _dry(plan, console)
@@ -121,6 +123,22 @@ def _exists(ledger: Journal, rollout_id: str, playbook: Playbook) -> bool:
             hint="take the file and inputs that it was started with, or another --id",
         )
     return True
+
+
+def _raise_if_held(playbook: Playbook, adapters: Adapters, ledger: Journal) -> None:
+    """Names the open rollout that holds one of the targets, before the plan calls it exposed.
+
+    The journal refuses it again, atomically, when the rollout is recorded.
+    """
+    wanted = {adapters.providers[name].address(t) for name, t in playbook.targets.items()}
+    for row in ledger.rollouts(open_only=True):
+        state = fold(row.rollout_id, ledger.read(row.rollout_id))
+        taken = sorted(wanted & {target.address for target in state.targets.values()})
+        if taken:
+            raise Conflict(
+                f"{', '.join(taken)} is being changed by the open rollout {row.rollout_id}",
+                hint=f"go on with it, or end it first: rolloutctl status {row.rollout_id}",
+            )
 
 
 def _planned(playbook: Playbook, adapters: Adapters, console: Console) -> Plan:
