@@ -12,12 +12,11 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption
 from rolloutctl.errors import ExitCode
 from rolloutctl.ui.console import Console, Output
-from rolloutctl.ui.explain_view import Explanation, explain_document, explain_text
+from rolloutctl.ui.explain_view import Explanation, Replayed, explain_document, explain_text
 
 if TYPE_CHECKING:
     from rolloutctl.core.events import Recorded
     from rolloutctl.core.ports import Clock
-    from rolloutctl.runner.replay import Replayed
     from rolloutctl.store.sqlite import SqliteJournal
 
 
@@ -63,7 +62,7 @@ def run(
 def _replayed(
     rollout_id: str, records: Sequence[Recorded], ledger: SqliteJournal, clock: Clock
 ) -> list[Replayed]:
-    from rolloutctl.runner.replay import replay_verdicts  # noqa: PLC0415 - this option only
+    from rolloutctl.cli.replay import replay_verdicts  # noqa: PLC0415 - this option only
 
     opened = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=clock)
     return replay_verdicts(rollout_id, opened.playbook, opened.adapters.kinds, records=records)

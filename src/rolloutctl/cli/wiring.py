@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolloutctl.clock import SystemClock
-from rolloutctl.core.events import Actor
-from rolloutctl.core.ports import Kinds, Provider
 from rolloutctl.errors import JournalUnavailable, NotFound, UsageError
 from rolloutctl.plugins import InstalledCatalog
-from rolloutctl.runner.adapters import Adapters
 
-if TYPE_CHECKING:  # parsing is loaded by the commands that read a playbook
+if TYPE_CHECKING:
+    # Everything below is loaded by the functions that need it: `kill ADDRESS` needs none.
+    from rolloutctl.core.events import Actor
     from rolloutctl.core.playbook import Playbook
-    from rolloutctl.core.ports import Catalog, Clock, Journal
+    from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Provider
+    from rolloutctl.runner.adapters import Adapters
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
 
@@ -40,6 +40,8 @@ def load_playbook(
 
 def kinds(playbook: Playbook, known: Catalog) -> Kinds:
     """The pure plug-ins that the playbook names."""
+    from rolloutctl.core.ports import Kinds  # noqa: PLC0415 - not for `kill ADDRESS`
+
     return Kinds(
         gates={
             kind: known.load("gates", kind)()
@@ -53,6 +55,9 @@ def kinds(playbook: Playbook, known: Catalog) -> Kinds:
 
 def adapters(playbook: Playbook, known: Catalog) -> Adapters:
     """Builds what the playbook names; does no I/O."""
+    from rolloutctl.cli.together import together  # noqa: PLC0415 - not for `kill ADDRESS`
+    from rolloutctl.runner.adapters import Adapters  # noqa: PLC0415 - same
+
     return Adapters(
         kinds=kinds(playbook, known),
         providers={
@@ -67,6 +72,7 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
             entry.name: known.load("notifiers", entry.kind)(entry.spec)
             for entry in playbook.notifiers.values()
         },
+        gather=together,
     )
 
 
@@ -151,6 +157,8 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
 
 def actor() -> Actor:
     """Who runs this process, from where."""
+    from rolloutctl.core.events import Actor  # noqa: PLC0415 - not for `kill ADDRESS`
+
     return Actor(name=f"{_user()}@{os.uname().nodename}", terminal=_terminal(), pid=os.getpid())
 
 

@@ -15,12 +15,26 @@ from rolloutctl.ui.table import wrapped
 
 if TYPE_CHECKING:
     from rolloutctl.core.json_types import Json
-    from rolloutctl.runner.replay import Replayed
 
 #: Samples of one reading shown to people; machines get all.
 SAMPLES_SHOWN = 4
 #: Columns before the text of a line: the number of the event and the time.
 _INDENT = " " * 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """One verdict as recorded and as computed now."""
+
+    seq: int
+    gate: str
+    recorded: ev.GateRecord
+    computed: ev.GateRecord
+
+    @property
+    def is_identical(self) -> bool:
+        """Same outcome for the same stated reason."""
+        return self.recorded.verdict == self.computed.verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rolloutctl.core.events import GateJudged, GateRecord, Recorded
 from rolloutctl.core.judging import next_record
@@ -13,21 +13,7 @@ from rolloutctl.core.ports import Kinds
 from rolloutctl.core.state import RolloutState
 from rolloutctl.core.view import View
 from rolloutctl.runner.measure import context_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
-    """One verdict as recorded and as computed now."""
-
-    seq: int
-    gate: str
-    recorded: GateRecord
-    computed: GateRecord
-
-    @property
-    def is_identical(self) -> bool:
-        """Same outcome for the same stated reason."""
-        return self.recorded.verdict == self.computed.verdict
+from rolloutctl.ui.explain_view import Replayed
 
 
 def replay_verdicts(
