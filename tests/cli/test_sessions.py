@@ -2,7 +2,7 @@
 
 A file of `sessions` holds command lines (`$ `), their stdout, their stderr (`! `) and their
 exit code (`= `). Lines with `@ ` happen to the world: `gate X` sets what Prometheus
-answers, `later S` lets time pass, `interrupt S` presses Ctrl-C after S seconds, `edit A B`
+answers, `turn S X` sets it once S seconds have passed, `later S` lets time pass, `interrupt S` presses Ctrl-C after S seconds, `edit A B`
 is another hand in the flag file, `reset` puts the flag file back, `broken` takes it away,
 `set X=Y` sets a variable.
 Run with UPDATE_SESSIONS=1 to write what is said now, then read the difference.
@@ -11,6 +11,7 @@ Run with UPDATE_SESSIONS=1 to write what is said now, then read the difference.
 import os
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,13 @@ def happen(folder, clock, prometheus, interrupt_after, monkeypatch):
         match what:
             case "gate":
                 prometheus.answer = " ".join(arguments)
+            case "turn":
+                turns_at = clock.now() + timedelta(seconds=float(arguments[0]))
+                clock.hooks.append(
+                    lambda now: (
+                        setattr(prometheus, "answer", arguments[1]) if now >= turns_at else None
+                    )
+                )
             case "later":
                 clock.advance(float(arguments[0]))
             case "interrupt":

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from worlds.rollouts import ACTOR, ROLLOUT, Stage, playbook
+import pytest
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.playbook import OnDrift
 from rolloutctl.core.state import Phase
-from rolloutctl.errors import ExitCode
+from rolloutctl.errors import Conflict, ExitCode
 from rolloutctl.runner import requests
+from rolloutctl.runner import start as starting
 from rolloutctl.runner.fence import kill_rollout
-from rolloutctl.runner.kill import KillOrder
+from rolloutctl.runner.kill import KillOrder, in_turn
 from rolloutctl.testing import FakeProvider, Fault
+from worlds.rollouts import ACTOR, ROLLOUT, Boundaries, Stage, playbook
 
 
 def ask(make):
@@ -31,7 +33,9 @@ def kill(stage):
         for target in stage.playbook.targets.values()
     ]
     fence = ev.KillRequested(actor=ACTOR, reason="bad answers")
-    return kill_rollout(ROLLOUT, orders, journal=stage.journal, clock=stage.clock, fence=fence)
+    return kill_rollout(
+        ROLLOUT, orders, journal=stage.journal, clock=stage.clock, fence=fence, fan_out=in_turn
+    )
 
 
 def test_a_healthy_canary_reaches_100_percent():
@@ -260,3 +264,32 @@ def test_a_process_that_was_away_for_hours_judges_before_it_moves():
 
     assert len(stage.source.asked) > asked_before
     assert end.exit_code is ExitCode.JUDGED_BAD
+
+
+def test_nothing_begins_while_a_guardrail_already_fails():
+    """A fire before the first write ends it at once: exit 10, nothing written."""
+    stage = Stage(playbook(deadline_s=900.0)).canary_goes_bad(0, query="floor")
+    stage.begin()
+
+    end = stage.drive()
+
+    assert end.exit_code is ExitCode.JUDGED_BAD
+    assert stage.world.served == []
+
+
+def test_a_target_edited_after_the_plan_is_not_started():
+    """What people agreed to no longer holds: exit 6, nothing recorded, nothing written."""
+    stage = Stage(playbook())
+
+    with pytest.raises(Conflict, match="edited after the plan"):
+        starting.start(
+            stage.playbook,
+            stage.adapters(Boundaries()),
+            stage.journal,
+            clock=stage.clock,
+            rollout_id=ROLLOUT,
+            actor=ACTOR,
+            planned={"llm": "something else"},
+        )
+
+    assert stage.journal.rollouts() == []

@@ -27,6 +27,7 @@ from rolloutctl.gates.threshold import Threshold
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.runner import start as starting
 from rolloutctl.runner.adapters import Adapters
+from rolloutctl.runner.kill import in_turn
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.steps.canary import Canary, CanarySpec
@@ -252,6 +253,7 @@ class Stage:
             kinds=KINDS,
             providers=dict.fromkeys(self.playbook.targets, mine),
             sources={"fake": self.source},
+            fan_out=in_turn,
         )
 
     def begin(self) -> None:
@@ -278,19 +280,30 @@ class Stage:
         rollout.take_lease(f"process-{self.processes}", steal=True)
         return rollout
 
+    def process_view(self, boundaries: Boundaries) -> Rollout:
+        """A process that only looks: no lease (the kill switch needs none)."""
+        return Rollout.open(
+            ROLLOUT,
+            playbook=self.playbook,
+            adapters=self.adapters(boundaries),
+            journal=CrashingJournal(self.journal, boundaries),
+            clock=self.clock,
+        )
+
     def drive(self, boundaries: Boundaries | None = None) -> DriveEnd:
         """Drives until at rest, or until only a human could go on."""
         moved_at = self.clock.now()
+        rollout = self.process(boundaries)
 
         def stop(decision) -> str:
             nonlocal moved_at
             if isinstance(decision, Do | Record) or self._operators:
                 moved_at = self.clock.now()
-            waits = self.state().phase in {Phase.ASKING, Phase.PAUSED}
+            waits = rollout.state.phase in {Phase.ASKING, Phase.PAUSED}
             patient = self.clock.now() - moved_at < timedelta(seconds=300)
             return "human" if waits and not patient else ""
 
-        return drive(self.process(boundaries), stop=stop, poll_s=5.0)
+        return drive(rollout, stop=stop, poll_s=5.0)
 
     def drive_with_crash(self, dies_at: int, *, away_s: float) -> tuple[DriveEnd | None, str]:
         """Dies at a boundary, is away for a while, and goes on in a new process."""
@@ -320,7 +333,7 @@ class Stage:
         flags = {
             name: (flag.exposure, flag.note) for name, flag in sorted(self.world.flags.items())
         }
-        return (self.state().phase, self.state().steps_left, flags)
+        return (self.state().phase, flags)
 
     def planned_exposures(self) -> set[Exposure]:
         """Everything that the plan, the restore points and a kill may ever serve."""

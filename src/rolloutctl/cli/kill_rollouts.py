@@ -14,7 +14,8 @@ from rolloutctl.core.events import KillRequested
 from rolloutctl.core.playbook import Arm
 from rolloutctl.errors import JournalUnavailable, UsageError
 from rolloutctl.runner.fence import kill_rollout
-from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets, orders_of
+from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets
+from rolloutctl.runner.kill_account import orders_of
 from rolloutctl.ui.console import to_json_line
 
 if TYPE_CHECKING:

@@ -28,6 +28,9 @@ from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.plan_view import plan_document, plan_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rolloutctl.core.planned import TargetSeen
     from rolloutctl.core.playbook import Playbook
     from rolloutctl.core.ports import Journal
     from rolloutctl.runner.adapters import Adapters
@@ -86,12 +89,26 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     if not (rollout_id and _exists(ledger, rollout_id, playbook)):
         adapters = wiring.adapters(playbook, known)
         _raise_if_held(playbook, adapters, ledger)
-        plan = _planned(playbook, adapters, console)
+        seen = survey_targets(playbook, adapters)
+        plan = _planned(playbook, adapters, seen, console)
         if dry_run:
             return _dry(plan, console)
         if not (auto or _agreed(console)):
             return ExitCode.INTERRUPTED
-        start(playbook, adapters, ledger, clock=clock, rollout_id=name, actor=actor, reason=reason)
+        start(
+            playbook,
+            adapters,
+            ledger,
+            clock=clock,
+            rollout_id=name,
+            actor=actor,
+            reason=reason,
+            planned={
+                target: one.observation.fingerprint
+                for target, one in seen.items()
+                if one.observation is not None
+            },
+        )
     if detach:
         console.talk(f"recorded as {name}; rolloutctl agent drives it")
         return ExitCode.DONE
@@ -141,12 +158,14 @@ def _raise_if_held(playbook: Playbook, adapters: Adapters, ledger: Journal) -> N
             )
 
 
-def _planned(playbook: Playbook, adapters: Adapters, console: Console) -> Plan:
+def _planned(
+    playbook: Playbook, adapters: Adapters, seen: Mapping[str, TargetSeen], console: Console
+) -> Plan:
     """Shows the plan. Raises `PlanRefused`."""
     plan = build(
         playbook,
         adapters.kinds,
-        seen=survey_targets(playbook, adapters),
+        seen=seen,
         findings=survey_sources(adapters),
     )
     console.talk(plan_text(plan, console.width))

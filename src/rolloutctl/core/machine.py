@@ -442,8 +442,8 @@ def _phase_event(
             return replace(
                 state, phase=Phase.KILLING, killed_at=at, kill_actor=actor, kill_reason=reason
             )
-        case ev.TargetKilled(target=target):
-            return replace(state, kills={**state.kills, target: event})
+        case ev.TargetKilled():
+            return _target_killed(state, event)
         case ev.Held(held_as=held_as, because=because):
             return replace(state, phase=Phase.HELD, held_as=held_as, ended_because=because)
         case ev.Stuck(targets=targets, because=because):
@@ -452,6 +452,15 @@ def _phase_event(
             return _finished(state, event)
         case _:  # pragma: no cover - the type checker proves it
             assert_never(event)
+
+
+def _target_killed(state: RolloutState, event: ev.TargetKilled) -> RolloutState:
+    state = replace(state, kills={**state.kills, event.target: event})
+    if not event.confirmed:
+        return state
+    # Only the share is known: the kill read the target, the journal has no observation.
+    target = replace(state.targets[event.target], exposure=ZERO)
+    return _with_target(state, target)
 
 
 def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutState:

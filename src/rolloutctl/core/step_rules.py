@@ -80,6 +80,11 @@ def _before(view: View, step: Step) -> Decision | None:
 
 def _write(view: View, step: Step, key: str, effect: Effect) -> Decision:
     name = target_of(effect)
+    burning = _burning(view)
+    if burning and name:
+        because = f"not begun: guardrail {burning}, before anything was written"
+        started = ev.RollbackStarted(cause=Cause.GUARDRAIL, because=because)
+        return Record(event=started, because=because)
     if name:
         target = view.state.targets[name]
         if target.retry_at is not None and view.now < target.retry_at:
@@ -88,6 +93,19 @@ def _write(view: View, step: Step, key: str, effect: Effect) -> Decision:
     what = describe(effect.exposure) if isinstance(effect, Expose) else step.kind
     because = f"step {step.name}: {name} to {what}" if name else f"step {step.name}: {what}"
     return Do(effect=effect, key=key, because=because)
+
+
+def _burning(view: View) -> str:
+    """A guardrail that fails before the rollout's first write: nothing begins on a fire."""
+    if view.state.written_order:
+        return ""
+    for gate in view.guardrails():
+        record = view.record(gate)
+        if record is None or gate.limits.observe_only:
+            continue
+        if record.measured.outcome is Outcome.FAIL:
+            return f"{gate.name} fails: {record.measured.because}"
+    return ""
 
 
 def _hold(view: View, step: Step, progress: StepState) -> Decision:

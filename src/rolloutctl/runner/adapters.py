@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from rolloutctl.core.effects import Invoke
 from rolloutctl.core.ports import Kinds, MetricSource, Notifier, Provider
+from rolloutctl.runner.kill import FanOut, at_once
 
 T = TypeVar("T")
 
@@ -15,7 +16,9 @@ T = TypeVar("T")
 class Gather(Protocol):
     """Runs the calls, perhaps at once, and returns their results in order."""
 
-    def __call__(self, calls: Sequence[Callable[[], T]]) -> list[T]: ...
+    def __call__(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Results in the order of the calls."""
+        ...
 
 
 def one_by_one(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -55,3 +58,4 @@ class Adapters:
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     gather: Gather = one_by_one
     invoke: Invoker = refuse_to_invoke
+    fan_out: FanOut = at_once

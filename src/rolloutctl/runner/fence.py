@@ -15,7 +15,8 @@ from rolloutctl.core.machine import allows, fold
 from rolloutctl.core.ports import Clock, Journal
 from rolloutctl.errors import Conflict, JournalUnavailable, Stale
 from rolloutctl.runner import requests
-from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets, result_events
+from rolloutctl.runner.kill import FanOut, KillOrder, KillReport, at_once, kill_targets
+from rolloutctl.runner.kill_account import result_events
 
 #: How often the account of a kill is offered to a moving journal.
 ACCOUNT_TRIES = 100
@@ -42,6 +43,7 @@ def kill_rollout(
     journal: Journal | None,
     clock: Clock,
     fence: ev.KillRequested,
+    fan_out: FanOut = at_once,
 ) -> KillEnd:
     """Fences the rollout, kills its targets, records the result; never waits for a lease.
 
@@ -52,7 +54,7 @@ def kill_rollout(
     error_text = _fence(rollout_id, journal, clock, fence)
     if error_text:
         unrecorded.append(fence)
-    reports = kill_targets(orders, clock)
+    reports = kill_targets(orders, clock, fan_out=fan_out)
     events = result_events(reports)
     if journal is None or error_text:
         unrecorded += events

@@ -7,27 +7,26 @@ killed in parallel, each with its own limit, so that one that hangs holds up nob
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from rolloutctl.core import events as ev
-from rolloutctl.core.machine import retry_s
-from rolloutctl.core.observation import Observation, Receipt
+from rolloutctl.clock import monotonic_s
+from rolloutctl.core.observation import Observation
 from rolloutctl.core.playbook import Target
 from rolloutctl.core.ports import Clock, Provider
 from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unauthorized
-from rolloutctl.runner.rollout import Rollout
 
 #: Seconds for one target, retries and confirmation included, beyond its settling time.
 KILL_LIMIT_S = 30.0
 #: Seconds for one call.
 KILL_CALL_S = 10.0
+#: First and longest wait between two rounds, in seconds.
+ROUND_FIRST_S = 0.25
+ROUND_MAX_S = 4.0
 #: Tries after an error that trying again cannot heal.
 PERMANENT_TRIES = 2
-#: How long a driver leaves a kill to the process that asked for it.
-KILL_GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,32 +55,52 @@ class KillReport:
     untouched: str = ""
 
 
+#: Runs the kills of several targets: (one call a target, seconds for all of them).
+FanOut = Callable[[Sequence[Callable[[], None]], float], None]
+
+
+def at_once(calls: Sequence[Callable[[], None]], limit_s: float) -> None:
+    """Runs the calls in daemon threads; returns when all ended or `limit_s` has passed.
+
+    A call that hangs past the limit is left behind: it cannot hold up the process.
+    """
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    ends_at = monotonic_s() + limit_s
+    for thread in threads:
+        thread.join(timeout=max(0.0, ends_at - monotonic_s()))
+
+
+def in_turn(calls: Sequence[Callable[[], None]], limit_s: float) -> None:
+    """Runs the calls one after the other, in this thread; for virtual clocks."""
+    del limit_s
+    for call in calls:
+        call()
+
+
 def kill_targets(
-    orders: Sequence[KillOrder], clock: Clock, *, limit_s: float = KILL_LIMIT_S
+    orders: Sequence[KillOrder],
+    clock: Clock,
+    *,
+    limit_s: float = KILL_LIMIT_S,
+    fan_out: FanOut = at_once,
 ) -> list[KillReport]:
     """Kills all targets at once; returns within the longest target's limit, always.
 
-    A call that hangs past every limit is left behind in a daemon thread and its target
-    reported as not confirmed.
+    A target whose call hangs past every limit is reported as not confirmed.
     """
     began = clock.now()
-    if len(orders) == 1 and _is_bounded(orders[0]):
-        return [_kill_one(orders[0], clock, began, limit_s=limit_s)]
     reports: list[KillReport | None] = [None] * len(orders)
 
     def work(place: int, order: KillOrder) -> None:
         reports[place] = _kill_one(order, clock, began, limit_s=limit_s)
 
-    threads = [
-        threading.Thread(target=partial(work, place, order), daemon=True)
-        for place, order in enumerate(orders)
-    ]
-    for thread in threads:
-        thread.start()
+    calls = [partial(work, place, order) for place, order in enumerate(orders)]
     longest = max((_limit_s(order, limit_s) for order in orders), default=0.0)
-    ends_at = clock.now() + timedelta(seconds=longest + KILL_CALL_S)
-    for thread in threads:
-        thread.join(timeout=max(0.0, (ends_at - clock.now()).total_seconds()))
+    # Local conditional writes end by themselves: a single one needs no thread to leave behind.
+    is_quick = len(orders) == 1 and _is_bounded(orders[0])
+    (in_turn if is_quick else fan_out)(calls, longest + KILL_CALL_S)
     return [
         report if report is not None else _report(order, message="no answer within the limit")
         for order, report in zip(orders, reports, strict=True)
@@ -115,7 +134,7 @@ class _Attempt:
     began: datetime
     ends_at: datetime
     report: KillReport
-    receipt: Receipt = Receipt()
+    unsettled_s: float = 0.0
     failures: int = 0
     permanent: int = 0
 
@@ -135,13 +154,18 @@ def _kill_one(order: KillOrder, clock: Clock, began: datetime, *, limit_s: float
     )
     try:
         while not _confirmed(attempt):
-            wait_s = retry_s(attempt.failures, 0.0)
+            wait_s = retry_s(attempt.failures)
             if attempt.permanent >= PERMANENT_TRIES or _is_over(attempt, wait_s):
                 return attempt.report
             clock.sleep(wait_s)
     except Exception as error:  # noqa: BLE001 - the other targets' report must still be printed
         return replace(attempt.report, message=f"{type(error).__name__}: {error}")
     return attempt.report
+
+
+def retry_s(failures: int) -> float:
+    """Seconds to wait after the n-th round that did not confirm: doubling, bounded."""
+    return min(ROUND_MAX_S, ROUND_FIRST_S * 2.0 ** min(failures - 1, 10))
 
 
 def _is_over(attempt: _Attempt, wait_s: float) -> bool:
@@ -171,8 +195,8 @@ def _confirmed(attempt: _Attempt) -> bool:
 def _settled(attempt: _Attempt) -> bool:
     settle_s = attempt.order.provider.capabilities.settle_s
     settles_at = attempt.began + timedelta(seconds=settle_s)
-    if attempt.receipt.unsettled_s:
-        later = attempt.clock.now() + timedelta(seconds=attempt.receipt.unsettled_s)
+    if attempt.unsettled_s:
+        later = attempt.clock.now() + timedelta(seconds=attempt.unsettled_s)
         settles_at = max(settles_at, later)
     attempt.clock.sleep((settles_at - attempt.clock.now()).total_seconds())
     seen = _see(attempt)
@@ -195,7 +219,7 @@ def _write_control(attempt: _Attempt) -> bool:
     except RolloutctlError as error:
         _note_error(attempt, error)
         return False
-    attempt.receipt = receipt
+    attempt.unsettled_s = receipt.unsettled_s
     attempt.report = replace(
         attempt.report, changed=receipt.changed, untouched=receipt.untouched, message=""
     )
@@ -220,49 +244,3 @@ def _note_error(attempt: _Attempt, error: RolloutctlError) -> None:
 
 def _is_zero(seen: Observation) -> bool:
     return seen.exposure is not None and seen.exposure.is_zero
-
-
-# -- a rollout's kill -----------------------------------------------------------
-
-
-def orders_of(rollout: Rollout) -> list[KillOrder]:
-    """Every target of the rollout, written or not: the fence may have raced a write."""
-    return [
-        KillOrder(target=target, provider=rollout.adapters.providers[name])
-        for name, target in rollout.playbook.targets.items()
-    ]
-
-
-def result_events(reports: Sequence[KillReport]) -> list[ev.Event]:
-    """The journal's account of a kill: one event a target, then the end or STUCK."""
-    events: list[ev.Event] = [
-        ev.TargetKilled(
-            target=report.target,
-            confirmed=report.confirmed,
-            zero_at_s=report.zero_at_s,
-            settled_at_s=report.settled_at_s,
-            message=report.message or report.changed,
-        )
-        for report in reports
-    ]
-    open_ones = tuple(report.target for report in reports if not report.confirmed)
-    if open_ones:
-        said = "; ".join(f"{r.target}: {r.message}" for r in reports if not r.confirmed)
-        because = f"the kill of {', '.join(open_ones)} is not confirmed ({said})"
-        events.append(ev.Stuck(targets=open_ones, because=because))
-    else:
-        because = "killed: every target serves control only, confirmed"
-        events.append(ev.Finished(finished_as=ev.FinishedAs.KILLED, because=because))
-    return events
-
-
-def complete_kill(rollout: Rollout) -> None:
-    """A driver finishes a kill whose own process may have died after the fence."""
-    killed_at = rollout.state.killed_at
-    if killed_at is not None:
-        grace_s = KILL_GRACE_S - (rollout.clock.now() - killed_at).total_seconds()
-        if grace_s > 0:
-            rollout.clock.sleep(min(grace_s, 0.5))
-            return
-    reports = kill_targets(orders_of(rollout), rollout.clock)
-    rollout.record_fact(*result_events(reports))

@@ -34,7 +34,7 @@ def request(
         if event is None:
             return state
         if not allows(state, event):
-            raise wrong_phase(state, type(event).__name__)
+            raise wrong_phase(state, _VERBS.get(type(event), "this"))
         at = clock.now()
         try:
             journal.append(rollout_id, [event], at=at, expect_seq=state.seq, epoch=None)
@@ -43,6 +43,16 @@ def request(
         record = ev.Recorded(seq=state.seq + 1, at=at, event=event)
         return fold(rollout_id, [record], state)
     raise Stale(f"{rollout_id}: the journal moved {REQUEST_TRIES} times in a row")
+
+
+_VERBS: dict[type[ev.Event], str] = {
+    ev.Approved: "approve",
+    ev.Paused: "pause",
+    ev.Resumed: "resume",
+    ev.PromoteRequested: "promote",
+    ev.RollbackStarted: "rollback",
+    ev.KillRequested: "kill",
+}
 
 
 def wrong_phase(state: RolloutState, verb: str) -> WrongPhase:

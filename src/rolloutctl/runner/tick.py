@@ -16,7 +16,7 @@ from rolloutctl.core.decision import (
     WaitUntil,
 )
 from rolloutctl.errors import Stale
-from rolloutctl.runner.kill import complete_kill
+from rolloutctl.runner.kill_account import complete_kill
 from rolloutctl.runner.measure import measure
 from rolloutctl.runner.perform import look, perform
 from rolloutctl.runner.rollout import Rollout

@@ -66,7 +66,7 @@ class MemoryJournal:
             if len(book.records) != expect_seq:
                 raise Stale(f"{rollout_id} is at {len(book.records)}, not {expect_seq}")
             changed = replace(book, open_intents=dict(book.open_intents))
-            added = []
+            added: list[ev.Recorded] = []
             for event in events:
                 self._refuse(changed, event, epoch)
                 self._note(changed, event)
