@@ -18,7 +18,7 @@ from rolloutctl.core.ports import GateContext, MetricSource
 from rolloutctl.core.state import Phase, TargetState
 from rolloutctl.core.view import View
 from rolloutctl.errors import RolloutctlError, Stale
-from rolloutctl.runner.perform import disturbance
+from rolloutctl.runner.perform import disturbance, zeroed_on_the_way_back
 from rolloutctl.runner.rollout import Rollout
 
 
@@ -150,4 +150,7 @@ def _fact(rollout: Rollout, target: TargetState, seen: Observation) -> ev.Event 
         restored = seen.fingerprint == target.restore_point.fingerprint
     if restored:
         return ev.Settled(target=target.name, observation=seen)
+    zeroed = zeroed_on_the_way_back(target, seen)
+    if zeroed is not None:
+        return zeroed
     return ev.Unsettled(target=target.name, observation=seen)

@@ -104,10 +104,12 @@ def _observe_quietly(rollout: Rollout, name: str) -> Observation | None:
 
 
 def _is_disturbed(rollout: Rollout, effect: Expose | Restore, before: Observation) -> bool:
-    """Somebody else's edit stops a step's write; it never stops the way back."""
+    """Somebody else's edit stops a step's write; on the way back only their zero does."""
+    target = rollout.state.targets[effect.target]
     if isinstance(effect, Restore) or rollout.state.rollback is not None:
-        return False
-    event = disturbance(rollout.state.targets[effect.target], before)
+        event = zeroed_on_the_way_back(target, before)
+    else:
+        event = disturbance(target, before)
     if event is None:
         return False
     rollout.record_fact(event)
@@ -128,6 +130,16 @@ def disturbance(
         return None
     because = drift_sentence(seen, target.exposure)
     return ev.Drifted(target=target.name, observation=seen, because=because)
+
+
+def zeroed_on_the_way_back(target: TargetState, seen: Observation) -> ev.OutsideKilled | None:
+    """Another hand's zero where the restore point would give the canary answers again."""
+    if target.is_outside_killed or seen.fingerprint == target.restore_point.fingerprint:
+        return None
+    ours = (target.exposure, target.restore_point.exposure)
+    if not all(is_outside_kill(seen.exposure, exposure) for exposure in ours):
+        return None
+    return ev.OutsideKilled(target=target.name, observation=seen)
 
 
 def _intent(
@@ -214,7 +226,10 @@ def conclude(rollout: Rollout, key: str, seen: Observation, receipt: Receipt) ->
             rollout.record_fact(failed, ev.OutsideKilled(target=name, observation=seen))
         case Drift(because=because):
             drifted = ev.Drifted(target=name, observation=seen, because=because)
-            rollout.record_fact(failed, drifted)
+            if not rollout.record_fact(failed, drifted):
+                # On the way back an edit is no obstacle; but the intent must not stay
+                # open for ever, or nothing would ever be restored.
+                rollout.record_fact(failed)
 
 
 def _looked(

@@ -71,6 +71,10 @@ class Rollout:
         self.lease = self.journal.acquire_lease(
             self.rollout_id, owner, now=now, ttl_s=LEASE_TTL_S, steal=steal
         )
+        if self._unrecorded:
+            # SAFETY: judgements of an earlier lease were never recorded. Written down
+            # now they would stand behind newer ones of the driver in between.
+            self._forget_judgements()
         self.refresh()
 
     def keep_lease(self) -> None:
@@ -101,6 +105,13 @@ class Rollout:
                 if allows(self.state, event) and gate in self.state.gates
             }
         return bool(records)
+
+    def _forget_judgements(self) -> None:
+        """Back to what the journal says, without the judgements held in memory only."""
+        records = self.journal.read(self.rollout_id)[: self.state.seq]
+        self.state = fold(self.rollout_id, records)
+        self._unrecorded = {}
+        self._recorded_judgements = {}
 
     def _fold(self, record: ev.Recorded) -> None:
         self.state = fold(self.rollout_id, [record], self.state)

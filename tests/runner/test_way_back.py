@@ -1,0 +1,49 @@
+"""Other hands at work while a rollout goes back: found by the model test, kept as cases."""
+
+from __future__ import annotations
+
+import pytest
+from worlds.rollouts import ACTOR, ROLLOUT, Stage, playbook
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.exposure import ZERO, split
+from rolloutctl.core.state import Phase
+from rolloutctl.errors import ExitCode
+from rolloutctl.runner import requests
+from rolloutctl.testing import FakeFlag, Fault
+
+
+def rollback(stage):
+    """The operator's rollback from another terminal."""
+    requests.request(
+        stage.journal, stage.clock, ROLLOUT, lambda state: requests.rollback(state, ACTOR)
+    )
+
+
+def test_an_edit_over_an_open_write_does_not_hold_up_the_way_back():
+    """Looked at, the open intent is closed although the edit fits neither before nor after."""
+    stage = Stage(playbook())
+    stage.begin()
+    stage.world.fault = lambda operation, _: Fault.NEVER if operation == "apply" else None
+    stage.at(2, rollback).at(3, lambda s: s.world.edit("flag-llm", exposure=split(4200)))
+
+    end = stage.drive()
+
+    assert end.exit_code is ExitCode.ROLLED_BACK
+    assert stage.exposures() == {"llm": ZERO}
+
+
+@pytest.mark.parametrize("seconds", [149.0, 151.0])
+def test_a_zero_of_another_hand_is_not_raised_again_on_the_way_back(seconds):
+    """With a canary in the restore point, a flag set to zero by hand stays at zero."""
+    stage = Stage(playbook())
+    stage.world.flags["flag-llm"] = FakeFlag(exposure=split(300))
+    stage.at(seconds, lambda s: s.world.edit("flag-llm", exposure=ZERO)).at(150, rollback)
+    stage.begin()
+
+    stage.drive()
+
+    assert stage.state().phase in {Phase.ROLLED_BACK, Phase.KILLED}
+    assert stage.exposures() == {"llm": ZERO}
+    events = [record.event for record in stage.journal.read(ROLLOUT)]
+    assert any(isinstance(event, ev.OutsideKilled) for event in events)
