@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rolloutctl.core.decision import Decision, Finish, WaitUntil
 from rolloutctl.errors import ExitCode, JournalUnavailable, LeaseLost
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.runner.tick import tick
+
+if TYPE_CHECKING:
+    from rolloutctl.runner.telling import Teller
 
 #: How often a waiting driver looks whether the journal moved, in seconds.
 POLL_S = 0.2
@@ -32,6 +36,7 @@ def drive(
     watch: Callable[[Decision], None] | None = None,
     stop: Callable[[Decision], str] | None = None,
     poll_s: float = POLL_S,
+    teller: Teller | None = None,
 ) -> DriveEnd:
     """Ticks until the rollout is at rest.
 
@@ -42,9 +47,39 @@ def drive(
             rollout stays as it is.
         poll_s: how often the journal is looked at while waiting; infinite on a fake
             clock, where nobody else can ask for anything.
+        teller: tells people beside the driving; the end waits for its last messages.
     """
+    end = _drive(rollout, watch=watch, stop=stop, poll_s=poll_s, teller=teller)
+    if teller is not None:
+        teller.flush()
+    return end
+
+
+def attempt(work: Callable[[], object]) -> Exception | None:
+    """Does the work of one rollout or one notifier; an error of any kind is returned.
+
+    SAFETY: one of a thousand rollouts that meets a bug must not stop the others. The
+    caller records or reports the error.
+    """
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - see above
+        return error
+    return None
+
+
+def _drive(
+    rollout: Rollout,
+    *,
+    watch: Callable[[Decision], None] | None,
+    stop: Callable[[Decision], str] | None,
+    poll_s: float,
+    teller: Teller | None,
+) -> DriveEnd:
     while True:
         try:
+            if teller is not None:
+                teller.settle()
             decision = tick(rollout)
         except LeaseLost as error:
             return DriveEnd(exit_code=ExitCode.CONFLICT, because=error.message, stopped="lost")
@@ -58,7 +93,7 @@ def drive(
             return DriveEnd(exit_code=decision.exit_code, because=decision.because)
         word = stop(decision) if stop is not None else ""
         if not word and isinstance(decision, WaitUntil):
-            word = _wait(rollout, decision, stop, poll_s)
+            word = _wait(rollout, decision, stop=stop, poll_s=poll_s, teller=teller)
         if word:
             return DriveEnd(exit_code=ExitCode.PENDING, because=decision.because, stopped=word)
 
@@ -66,8 +101,10 @@ def drive(
 def _wait(
     rollout: Rollout,
     decision: WaitUntil,
+    *,
     stop: Callable[[Decision], str] | None,
     poll_s: float,
+    teller: Teller | None,
 ) -> str:
     """Sleeps until the time has come, the journal moved, or `stop` says a word."""
     while True:
@@ -77,6 +114,8 @@ def _wait(
         rollout.clock.sleep(min(left_s, poll_s))
         try:
             rollout.keep_lease()
+            if teller is not None:
+                teller.settle()
             head = rollout.journal.heads().get(rollout.rollout_id)
         except (JournalUnavailable, LeaseLost):
             return ""  # the next tick says so
