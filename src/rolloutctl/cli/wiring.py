@@ -16,10 +16,11 @@ from rolloutctl.plugins import InstalledCatalog
 
 if TYPE_CHECKING:
     # Everything below is loaded by the functions that need it: `kill ADDRESS` needs none.
+    from rolloutctl.core.effects import Invoke
     from rolloutctl.core.events import Actor
     from rolloutctl.core.playbook import Playbook
     from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Provider
-    from rolloutctl.runner.adapters import Adapters
+    from rolloutctl.runner.adapters import Adapters, Invoker, InvokeResult
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
 
@@ -73,7 +74,22 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
             for entry in playbook.notifiers.values()
         },
         gather=together,
+        invoke=_invoker(playbook),
     )
+
+
+def _invoker(playbook: Playbook) -> Invoker:
+    """Runs the playbook's commands and HTTP calls; what runs them loads at the first one."""
+
+    def run(effect: Invoke, key: str, timeout_s: float) -> InvokeResult:
+        from rolloutctl.cli.secrets import remember_secrets  # noqa: PLC0415 - `run` steps only
+        from rolloutctl.runner.invoke import invoke  # noqa: PLC0415 - same
+
+        # SAFETY: a command may print a secret that this process has had no reason to read.
+        remember_secrets(playbook, os.environ)
+        return invoke(effect, key, timeout_s)
+
+    return run
 
 
 def provider_at(address: str, known: Catalog) -> tuple[Provider, object]:

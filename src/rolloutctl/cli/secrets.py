@@ -1,0 +1,46 @@
+"""Makes known every secret that a playbook names, so that no output can show one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+
+from rolloutctl.core.playbook import Playbook
+from rolloutctl.core.secret import SecretRef
+from rolloutctl.credentials import read_place, read_secret
+from rolloutctl.errors import Rejected, Unauthorized
+from rolloutctl.http import without_user
+
+
+def remember_secrets(playbook: Playbook, environ: Mapping[str, str]) -> None:
+    """Reads each secret of the playbook once; from then on `redact` replaces it.
+
+    One that cannot be read is left to whoever needs it: it cannot be shown either. Of a
+    source's address only `user:password@` is secret; the rest an operator must see.
+    """
+    addresses = {
+        url
+        for source in playbook.sources.values()
+        if isinstance(url := getattr(source.spec, "url", None), SecretRef)
+    }
+    for ref in set(_secrets_in(playbook)):
+        with suppress(Unauthorized, Rejected):
+            if ref in addresses:
+                without_user(read_place(ref, environ))
+            else:
+                read_secret(ref, environ)
+
+
+def _secrets_in(part: object) -> Iterator[SecretRef]:
+    if isinstance(part, SecretRef):
+        yield part
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from _secrets_in(getattr(part, field.name))
+    elif isinstance(part, Mapping):
+        for each in part.values():
+            yield from _secrets_in(each)
+    elif isinstance(part, tuple | list):
+        for each in part:
+            yield from _secrets_in(each)
