@@ -138,11 +138,11 @@ def _outside_killed(view: View) -> Decision | None:
 def _failed_gates(view: View) -> Decision | None:
     if view.state.phase is Phase.ROLLING_BACK:
         return None
-    for gate in view.guardrails():
+    for gate in view.guardrails:
         decision = _failed_gate(view, gate, Cause.GUARDRAIL)
         if decision is not None:
             return decision
-    for gate in view.step_gates():
+    for gate in view.step_gates:
         decision = _failed_gate(view, gate, Cause.GATE)
         if decision is not None:
             return decision
@@ -173,7 +173,7 @@ def _rolling_back(view: View) -> Decision | None:
 
 def _look_and_judge(view: View) -> Decision | None:
     gates = [gate.name for gate in view.due_gates()]
-    targets = [name for name, due in view.watched() if due <= view.now]
+    targets = [name for name, due in view.watched if due <= view.now]
     if not gates and not targets:
         return None
     what = ", ".join([*gates, *targets])
@@ -202,7 +202,7 @@ def _silent_gates(view: View) -> Decision | None:
     """`on_no_data: pause` and `on_error: pause`, once past the gate's failure limit."""
     if view.state.phase is Phase.PAUSED:
         return None
-    for gate in view.judged_gates():
+    for gate in view.judged_gates:
         record = view.record(gate)
         if record is None or gate.limits.observe_only:
             continue
@@ -244,7 +244,7 @@ def _deadline(view: View) -> Decision | None:
         return None
     undecided = [
         gate.name
-        for gate in view.step_gates()
+        for gate in view.step_gates
         if (record := view.record(gate)) and record.verdict.outcome is Outcome.INCONCLUSIVE
     ]
     held_as = HeldAs.INCONCLUSIVE if undecided else HeldAs.TIMED_OUT

@@ -89,6 +89,9 @@ def allows(state: RolloutState, event: ev.Event) -> bool:
     if state.killed_at is not None and kind in {ev.RollbackStarted, ev.Intended}:
         # SAFETY (rule 2): after the fence nothing but the kill itself goes on.
         return False
+    if isinstance(event, ev.Finished) and state.phase is Phase.STUCK:
+        # Of two who finish the same kill, one may give up before the other confirms it.
+        return state.killed_at is not None and event.finished_as is ev.FinishedAs.KILLED
     return kind in _ALWAYS or kind in _ALLOWED[state.phase]
 
 
@@ -119,8 +122,13 @@ def observed(state: RolloutState, target: str, at: datetime) -> RolloutState:
     return _with_target(state, replace(state.targets[target], observed_at=at))
 
 
+def judged(state: RolloutState, events: Iterable[ev.GateJudged]) -> RolloutState:
+    """The state after judgements, `seq` left alone: they may not be recorded yet."""
+    return replace(state, gates={**state.gates, **{event.gate: event.record for event in events}})
+
+
 def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
-    """The state after `event`, `seq` left alone (so it serves unrecorded judgements too)."""
+    """The state after `event`, `seq` left alone."""
     if not allows(state, event):
         raise IllegalEvent(
             f"{state.rollout_id}: {type(event).__name__} cannot follow in phase {state.phase}"
@@ -132,8 +140,8 @@ def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
             return replace(state, epoch=epoch)
         case ev.Notified(notifier=notifier, of_seq=of_seq):
             return replace(state, notified={**state.notified, notifier: of_seq})
-        case ev.GateJudged(gate=gate, record=record):
-            return replace(state, gates={**state.gates, gate: record})
+        case ev.GateJudged():
+            return judged(state, [event])
         case ev.Intended() | ev.Applied() | ev.ApplyFailed():
             return _effect_event(state, event, at)
         case ev.Drifted() | ev.DriftCleared() | ev.OutsideKilled() | ev.Settled() | ev.Unsettled():
@@ -527,5 +535,6 @@ def _finished(state: RolloutState, event: ev.Finished) -> RolloutState:
         phase=_END_PHASES[event.finished_as],
         finished_as=event.finished_as,
         ended_because=event.because,
+        stuck_targets=(),
         open={},
     )

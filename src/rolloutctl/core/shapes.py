@@ -133,7 +133,7 @@ class LimitsShape:
 
     deadline: DurationS = doc("The longest the rollout may take (7d).", default=7 * 86400.0)
     rollback: DurationS = doc("How long a rollback is retried (10m).", default=600.0)
-    observe: DurationS = doc("Time between two looks at a held target (10s).", default=10.0)
+    observe: DurationS = doc("Time between two looks at a held target (30s).", default=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def decide_step(view: View) -> Decision:
     assert progress is not None  # noqa: S101 - callers checked
     if progress.failure:
         return _failed(view, step, progress)
-    effects = view.planned(step, progress)
+    effects = view.plan
     if effects and not progress.is_begun and step.before and not view.is_skipping(step):
         waiting = _before(view, step)
         if waiting is not None:
@@ -45,7 +45,7 @@ def decide_promotion_while_paused(view: View) -> Decision:
         return Record(event=ev.PromoteRefused(gates=(), because=because), because=because)
     if progress.failure:
         return _failed(view, step, progress)
-    if view.applied_at(step, progress) is None:
+    if view.applied_at is None:
         because = f"not promoted: step {step.name} is not in force yet; resume it first"
         return Record(event=ev.PromoteRefused(gates=(), because=because), because=because)
     return _promote(view, step, view.blocking(_leaving_gates(view)))
@@ -66,7 +66,7 @@ def _failed(view: View, step: Step, progress: StepState) -> Decision:
 
 
 def _before(view: View, step: Step) -> Decision | None:
-    blocking = view.blocking(view.step_gates())
+    blocking = view.blocking(view.step_gates)
     if not blocking:
         return None
     if view.state.promote is not None:
@@ -99,7 +99,7 @@ def _burning(view: View) -> str:
     """A guardrail that fails before the rollout's first write: nothing begins on a fire."""
     if view.state.written_order:
         return ""
-    for gate in view.guardrails():
+    for gate in view.guardrails:
         record = view.record(gate)
         if record is None or gate.limits.observe_only:
             continue
@@ -109,8 +109,8 @@ def _burning(view: View) -> str:
 
 
 def _hold(view: View, step: Step, progress: StepState) -> Decision:
-    applied_at = view.applied_at(step, progress)
-    hold_ends_at = view.hold_ends_at(step, progress)
+    applied_at = view.applied_at
+    hold_ends_at = view.hold_ends_at
     assert applied_at is not None  # noqa: S101 - every effect is done here
     assert hold_ends_at is not None  # noqa: S101 - every effect is done here
     if view.is_skipping(step):
@@ -138,10 +138,10 @@ def _hold(view: View, step: Step, progress: StepState) -> Decision:
 
 def _leaving_gates(view: View) -> list[Gate]:
     """The step's gates, and the guardrails where the canary answers anybody."""
-    gates = list(view.step_gates())
+    gates = list(view.step_gates)
     if view.is_exposed:
         named = {gate.name for gate in gates}
-        gates += [gate for gate in view.guardrails() if gate.name not in named]
+        gates += [gate for gate in view.guardrails if gate.name not in named]
     return gates
 
 

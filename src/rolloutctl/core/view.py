@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rolloutctl.core.effects import Effect, target_of
 from rolloutctl.core.events import GateRecord
+from rolloutctl.core.lazily import lazily
 from rolloutctl.core.playbook import Gate, Playbook, Step
 from rolloutctl.core.ports import Kinds, StepContext
 from rolloutctl.core.state import Phase, RolloutState, StepState
@@ -19,49 +20,50 @@ IDLE_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Questions about the state that several rules ask. Computes, never changes."""
+    """Questions about the state that several rules ask. Computes, never changes.
+
+    A view lives for one decision, so what it computed once stays true.
+    """
 
     playbook: Playbook
     state: RolloutState
     kinds: Kinds
     now: datetime
-    #: A view lives for one decision about one step: the plan is asked for once.
-    _plan: Sequence[tuple[str, Effect]] | None = field(default=None, init=False, compare=False)
-
-    @property
+    @lazily
     def step(self) -> Step | None:
         """The playbook's entry for the step being worked on."""
         if self.state.step is None:
             return None
         return self.playbook.steps[self.state.step.index]
 
-    def planned(self, step: Step, progress: StepState) -> Sequence[tuple[str, Effect]]:
-        """Every effect of the step with its key, in order; the same at every call."""
-        if self._plan is not None:
-            return self._plan
-        kind = self.kinds.steps[step.kind]
+    @lazily
+    def plan(self) -> Sequence[tuple[str, Effect]]:
+        """Every effect of the step with its key, in order; empty between steps."""
+        step, progress = self.step, self.state.step
+        if step is None or progress is None:
+            return ()
         context = StepContext(playbook=self.playbook, step=step, exposures=progress.base)
         prefix = f"{self.state.rollout_id}:{step.index}"
-        effects = kind.plan(step.spec, context)
-        plan = [(f"{prefix}:{number}", effect) for number, effect in enumerate(effects)]
-        object.__setattr__(self, "_plan", plan)
-        return plan
+        effects = self.kinds.steps[step.kind].plan(step.spec, context)
+        return [(f"{prefix}:{number}", effect) for number, effect in enumerate(effects)]
 
-    def applied_at(self, step: Step, progress: StepState) -> datetime | None:
+    @lazily
+    def applied_at(self) -> datetime | None:
         """When the last effect of the step was seen in force; None while one is missing."""
-        keys = [key for key, _ in self.planned(step, progress)]
-        if any(key not in progress.done for key in keys):
+        progress = self.state.step
+        if progress is None or any(key not in progress.done for key, _ in self.plan):
             return None
         return max(progress.done.values(), default=progress.entered_at)
 
-    def hold_ends_at(self, step: Step, progress: StepState) -> datetime | None:
+    @lazily
+    def hold_ends_at(self) -> datetime | None:
         """When the hold is over; None while the step's effects are not in force."""
-        applied_at = self.applied_at(step, progress)
-        if applied_at is None:
+        step, progress = self.step, self.state.step
+        if step is None or progress is None or self.applied_at is None:
             return None
-        return progress.extended_until or applied_at + timedelta(seconds=step.hold_s)
+        return progress.extended_until or self.applied_at + timedelta(seconds=step.hold_s)
 
-    @property
+    @lazily
     def is_exposed(self) -> bool:
         """Some target gives its canary real answers to give now."""
         return any(
@@ -72,21 +74,23 @@ class View:
             if target.is_written
         )
 
-    def guardrails(self) -> Iterable[Gate]:
+    @lazily
+    def guardrails(self) -> list[Gate]:
         """The playbook's guardrails, in its order."""
-        return (self.playbook.gates[name] for name in self.playbook.guardrails)
+        return [self.playbook.gates[name] for name in self.playbook.guardrails]
 
+    @lazily
     def step_gates(self) -> list[Gate]:
         """Gates to judge for the current step now: `before` ones until its first write."""
         step, progress = self.step, self.state.step
         if step is None or progress is None or self.is_skipping(step):
             return []
-        if not self.planned(step, progress):
+        if not self.plan:
             names = dict.fromkeys((*step.before, *step.gates))
             return [self.playbook.gates[name] for name in names]
         if not progress.is_begun and step.before:
             return [self.playbook.gates[name] for name in step.before]
-        if self.applied_at(step, progress) is None:
+        if self.applied_at is None:
             return []
         return [self.playbook.gates[name] for name in step.gates]
 
@@ -111,7 +115,7 @@ class View:
             return None
         if not progress.is_begun and step.before:
             return progress.entered_at
-        return self.applied_at(step, progress)
+        return self.applied_at
 
     def due_at(self, gate: Gate) -> datetime:
         """When the gate is to be judged next; now if it never was."""
@@ -119,23 +123,23 @@ class View:
         if record is None:
             return self.now
         due = record.judged_at + timedelta(seconds=gate.limits.interval_s)
-        for moment in self._moments():
+        for moment in self._moments:
             # A hold's end and a promotion want a judgement of their own, on fresh data.
             if record.judged_at < moment:
                 due = min(due, max(moment, record.judged_at))
         return due
 
-    def _moments(self) -> Iterable[datetime]:
-        if self.state.promote_at is not None:
-            yield self.state.promote_at
-        step, progress = self.step, self.state.step
-        if step is not None and progress is not None and self.state.phase is Phase.RUNNING:
-            hold_ends_at = self.hold_ends_at(step, progress)
-            if hold_ends_at is not None:
-                yield hold_ends_at
+    @lazily
+    def _moments(self) -> list[datetime]:
+        moments = [] if self.state.promote_at is None else [self.state.promote_at]
+        if self.hold_ends_at is not None and self.state.phase is Phase.RUNNING:
+            moments.append(self.hold_ends_at)
+        return moments
 
-    def watched(self) -> Iterable[tuple[str, datetime]]:
+    @lazily
+    def watched(self) -> list[tuple[str, datetime]]:
         """Targets we wrote and when each is to be looked at next."""
+        watched = []
         for target in self.state.targets.values():
             if not target.is_written or target.is_outside_killed or self._is_busy(target.name):
                 continue
@@ -145,7 +149,8 @@ class View:
                 due = target.observed_at + timedelta(seconds=self.playbook.limits.observe_s)
             if target.retry_at is not None:
                 due = max(due, target.retry_at)
-            yield target.name, due
+            watched.append((target.name, due))
+        return watched
 
     def blocking(self, gates: Iterable[Gate]) -> list[Gate]:
         """The gates that do not pass; observe-only ones never block."""
@@ -162,19 +167,20 @@ class View:
         """A write of ours may be landing; what is seen now would prove nothing."""
         return any(target_of(i.intended.effect) == target for i in self.state.open.values())
 
+    @lazily
     def judged_gates(self) -> list[Gate]:
         """Guardrails always; the step's gates while the rollout moves or asks; each once."""
-        gates = {gate.name: gate for gate in self.guardrails()}
+        gates = {gate.name: gate for gate in self.guardrails}
         if self.state.phase is not Phase.PAUSED:
-            gates.update({gate.name: gate for gate in self.step_gates()})
+            gates.update({gate.name: gate for gate in self.step_gates})
         return list(gates.values())
 
     def due_gates(self) -> list[Gate]:
         """The gates to judge now."""
-        return [gate for gate in self.judged_gates() if self.due_at(gate) <= self.now]
+        return [gate for gate in self.judged_gates if self.due_at(gate) <= self.now]
 
     def next_due(self) -> datetime:
         """The next moment something is to be measured; with nothing to measure, a minute."""
-        dues = [self.due_at(gate) for gate in self.judged_gates()]
-        dues += [due for _, due in self.watched()]
+        dues = [self.due_at(gate) for gate in self.judged_gates]
+        dues += [due for _, due in self.watched]
         return max(self.now, min(dues, default=self.now + timedelta(seconds=IDLE_S)))

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from rolloutctl.core.measurement import Sample
 from rolloutctl.gates.readings import SERIES_MAX
@@ -33,8 +34,7 @@ _ID_BYTES = 8
 _IDS_MAX = 16_384
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(NamedTuple):
     """One series' value, ready to be differenced.
 
     `name` is what its delta adds to; `group` are the series that reset together.
@@ -63,14 +63,7 @@ def points_of(name: str, samples: Sequence[Sample], *, by_bound: bool = False) -
     points = []
     for sample in samples:
         bound, series, group = _identify(name, sample.labels)
-        points.append(
-            Point(
-                name=bound if by_bound else name,
-                series=series,
-                group=group,
-                number=sample.value,
-            )
-        )
+        points.append(Point(bound if by_bound else name, series, group, sample.value))
     return points
 
 

@@ -42,17 +42,34 @@ class Evidence:
         failing: Json = None
         if self.failing is not None:
             failing = [self.failing.since_s, self.failing.seen_at_s]
-        return {
-            "version": _VERSION,
-            "asked": self.asked,
-            "counters": counters,
-            "ticks": self.window.to_json(),
-            "failing": failing,
-        }
+        return _Carried(
+            self,
+            version=_VERSION,
+            asked=self.asked,
+            counters=counters,
+            ticks=self.window.to_json(),
+            failing=failing,
+        )
+
+
+class _Carried(dict[str, Any]):  # Any: JSON of mixed type
+    """Evidence as JSON that remembers what it was written from.
+
+    Within a process the next judgement then reads nothing back. It is never changed, so
+    both stay equal; from the journal comes a plain mapping, which is read.
+    """
+
+    __slots__ = ("evidence",)
+
+    def __init__(self, evidence: Evidence, **row: Any) -> None:  # Any: as above
+        super().__init__(**row)
+        self.evidence = evidence
 
 
 def evidence_of(stored: Json, *, asked: str) -> Evidence:
     """The evidence carried over, or none if it answers other questions."""
+    if isinstance(stored, _Carried):
+        return stored.evidence if stored.evidence.asked == asked else Evidence(asked=asked)
     if not isinstance(stored, Mapping) or stored.get("version") != _VERSION:
         return Evidence(asked=asked)
     if stored.get("asked") != asked:

@@ -24,6 +24,8 @@ def unusable(readings: Iterable[Reading]) -> Verdict | None:
     ERROR comes before NO_DATA: it is the one a human can mend.
     """
     found = [verdict for reading in readings if (verdict := _problem(reading)) is not None]
+    if not found:
+        return None
     errors = [verdict for verdict in found if verdict.outcome is Outcome.ERROR]
     return next(iter(errors + found), None)
 

@@ -67,14 +67,8 @@ class Threshold:
     def queries(self, spec: ThresholdSpec, context: GateContext) -> Sequence[Query]:
         """One query a text, the part before the whole."""
 
-        def lookup(name: str) -> str | None:
-            known = context.arms.get(name)
-            return None if known is None else quote_label(known)
-
-        return tuple(
-            Query(kind=_query_kind(spec), text=replace_references(text, lookup))
-            for text in spec.texts().values()
-        )
+        values = tuple((name, context.arms.get(name)) for name in _references(spec))
+        return _queries(spec, values)
 
     def assess(
         self,
@@ -100,6 +94,24 @@ class Threshold:
         return known.to_json(), verdict
 
 
+@lru_cache(maxsize=_SPECS_MAX)
+def _queries(
+    spec: ThresholdSpec, values: tuple[tuple[str, str | None], ...]
+) -> tuple[Query, ...]:
+    """The queries for arms that are named so: the same objects at every look."""
+    quoted = {name: quote_label(value) for name, value in values if value is not None}
+    return tuple(
+        Query(kind=_query_kind(spec), text=replace_references(text, quoted.get))
+        for text in spec.texts().values()
+    )
+
+
+@lru_cache(maxsize=_SPECS_MAX)
+def _names(spec: ThresholdSpec) -> tuple[str, ...]:
+    """The keys of the spec's texts, in the order they are asked."""
+    return tuple(spec.texts())
+
+
 def _query_kind(spec: ThresholdSpec) -> QueryKind:
     """How the spec's texts are meant."""
     return QueryKind.EXPRESSION if spec.form() is Form.EXPRESSION else QueryKind.COUNTERS
@@ -109,15 +121,16 @@ def _unusable(
     spec: ThresholdSpec, readings: Sequence[Reading], context: GateContext
 ) -> Verdict | None:
     """The verdict that stands in for a judgement, or None."""
-    unknown = sorted(name for name in _references(spec) if name not in context.arms)
-    if unknown:
+    if not _references(spec) <= context.arms.keys():
+        unknown = sorted(_references(spec) - context.arms.keys())
         listed = ", ".join(f"${{{name}}}" for name in unknown)
         return error(f"unknown reference {listed}; known: {', '.join(sorted(context.arms))}")
-    if len(readings) != len(spec.texts()):
-        return error(f"{len(readings)} answers to {len(spec.texts())} questions")
-    if _is_free_of_bad(spec, readings):
+    if len(readings) != len(_names(spec)):
+        return error(f"{len(readings)} answers to {len(_names(spec))} questions")
+    found = unusable(readings)
+    if found is not None and _is_free_of_bad(spec, readings):
         return unusable(readings[1:])
-    return unusable(readings)
+    return found
 
 
 @lru_cache(maxsize=_SPECS_MAX)
@@ -172,14 +185,17 @@ def _points(spec: ThresholdSpec, readings: Sequence[Reading]) -> list[Point] | N
     """The series of all answers; None if a histogram's bounds cannot be read."""
     is_histogram = spec.form() is Form.QUANTILE
     points: list[Point] = []
-    for name, reading in zip(spec.texts(), readings, strict=True):
+    for name, reading in zip(_names(spec), readings, strict=True):
         samples = reading.measurement.samples if reading.measurement else ()
-        for point in points_of(name, samples, by_bound=is_histogram):
+        if not is_histogram:
+            points += points_of(name, samples)
+            continue
+        for point in points_of(name, samples, by_bound=True):
             bound = _bound_of(point.name)
-            if is_histogram and bound is None:
+            if bound is None:
                 return None
             # "1" and "1.0" are the same bucket, whoever wrote them.
-            points.append(replace(point, name=str(bound)) if is_histogram else point)
+            points.append(point._replace(name=str(bound)))
     return points
 
 

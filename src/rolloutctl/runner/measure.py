@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.arm_names import arm_names
+from rolloutctl.core.arm_names import arm_names, only_mirrors
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.judging import next_record
 from rolloutctl.core.measurement import Query, Reading
@@ -40,8 +40,7 @@ def measure(rollout: Rollout, gates: Sequence[str], targets: Sequence[str]) -> N
     readings = _readings(rollout, sorted(wanted, key=str), now_of=asked)
     facts = _observations(rollout, targets)
     try:
-        for one in asked:
-            _judge(rollout, view, one, readings)
+        rollout.judged([_judge(view, one, readings) for one in asked])
     except Stale:
         # Somebody asked for something meanwhile; these judgements are taken again.
         rollout.refresh()
@@ -55,10 +54,28 @@ def context_of(view: View, gate: Gate) -> GateContext:
     return GateContext(
         now=view.now,
         since=view.since(gate),
-        arms=arm_names(view.playbook, gate, exposures=_exposures(view)),
+        arms=_arms(view, gate),
         exposure=target.exposure if target is not None and target.is_written else None,
         interval_s=gate.limits.interval_s,
     )
+
+
+#: Names by (playbook document, gate, targets that only mirror): a look needs them, and
+#: they change only with the exposure. Bounded: an agent drives many rollouts.
+_ARMS_MAX = 4096
+_arms_known: dict[tuple[str, str, tuple[str, ...]], Mapping[str, str]] = {}
+
+
+def _arms(view: View, gate: Gate) -> Mapping[str, str]:
+    exposures = _exposures(view)
+    mirrors = tuple(name for name, exposure in exposures.items() if only_mirrors(exposure))
+    known_as = (view.playbook.sha256, gate.name, mirrors)
+    arms = _arms_known.get(known_as)
+    if arms is None:
+        if len(_arms_known) >= _ARMS_MAX:
+            _arms_known.clear()
+        arms = _arms_known[known_as] = arm_names(view.playbook, gate, exposures=exposures)
+    return arms
 
 
 def _exposures(view: View) -> Mapping[str, Exposure]:
@@ -94,11 +111,8 @@ def read_once(source: MetricSource, query: Query, at: datetime) -> Reading:
 
 
 def _judge(
-    rollout: Rollout,
-    view: View,
-    one: _Asked,
-    readings: Mapping[tuple[str, Query], Reading],
-) -> None:
+    view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading]
+) -> ev.GateJudged:
     gate = one.gate
     kind = view.kinds.gates[gate.kind]
     previous = view.record(gate)
@@ -108,16 +122,15 @@ def _judge(
     record = next_record(
         previous, verdict, evidence, limits=gate.limits, now=view.now, since=one.context.since
     )
-    record = replace(record, is_guardrail=gate.name in view.playbook.guardrails)
-    rollout.judged(
-        ev.GateJudged(
-            gate=gate.name,
-            step=view.state.steps_left,
-            record=record,
-            readings=mine,
-            previous=previous,
-            since=one.context.since,
-        )
+    if gate.name in view.playbook.guardrails:
+        record = replace(record, is_guardrail=True)
+    return ev.GateJudged(
+        gate=gate.name,
+        step=view.state.steps_left,
+        record=record,
+        readings=mine,
+        previous=previous,
+        since=one.context.since,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.machine import allows, fold, follow, observed
+from rolloutctl.core.machine import allows, fold, judged, observed
 from rolloutctl.core.playbook import Playbook
 from rolloutctl.core.ports import Clock, Journal, Lease
 from rolloutctl.core.state import RolloutState
@@ -18,6 +18,7 @@ from rolloutctl.runner.adapters import Adapters
 LEASE_TTL_S = 15.0
 #: At the latest after this long an unchanged verdict is recorded again.
 SUMMARY_S = 300.0
+_SUMMARY = timedelta(seconds=SUMMARY_S)
 #: How often a fact (something that happened) is offered to a moving journal.
 FACT_TRIES = 100
 
@@ -169,21 +170,23 @@ class Rollout:
                 return False
         return True
 
-    def judged(self, event: ev.GateJudged) -> None:
-        """Folds a judgement; records it now only if its verdict changed or it is time.
+    def judged(self, events: Sequence[ev.GateJudged]) -> None:
+        """Folds judgements; records them now only if a verdict changed or it is time.
 
         Raises `Stale` as `record`.
         """
-        if not allows(self.state, event):
+        if not events or not allows(self.state, events[0]):
             return
-        self.state = follow(self.state, event, event.record.judged_at)
-        self._unrecorded[event.gate] = event
+        self.state = judged(self.state, events)
+        self._unrecorded.update({event.gate: event for event in events})
+        if any(self._is_due(event) for event in events):
+            self.record()
+
+    def _is_due(self, event: ev.GateJudged) -> bool:
         last = self._recorded_judgements.get(event.gate)
-        due = (
+        return (
             last is None
             or last.step != event.step
             or last.record.verdict.outcome is not event.record.verdict.outcome
-            or event.record.judged_at - last.record.judged_at >= timedelta(seconds=SUMMARY_S)
+            or event.record.judged_at - last.record.judged_at >= _SUMMARY
         )
-        if due:
-            self.record()
