@@ -10,6 +10,9 @@ from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.state import Phase
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
+from rolloutctl.runner.fence import kill_rollout
+from rolloutctl.runner.kill_account import orders_of
+from rolloutctl.runner.tick import tick
 from rolloutctl.testing import FakeFlag, Fault
 
 
@@ -47,3 +50,27 @@ def test_a_zero_of_another_hand_is_not_raised_again_on_the_way_back(seconds):
     assert stage.exposures() == {"llm": ZERO}
     events = [record.event for record in stage.journal.read(ROLLOUT)]
     assert any(isinstance(event, ev.OutsideKilled) for event in events)
+
+
+def test_a_kill_confirmed_after_another_gave_up_on_it_ends_the_rollout():
+    """An older attempt's account says stuck; the later confirmation still counts."""
+    stage = Stage(playbook())
+    stage.begin()
+    rollout = stage.process()
+    for _ in range(6):
+        tick(rollout)
+    stuck = ev.Stuck(targets=("llm",), because="the kill of llm is not confirmed")
+
+    def kill_and_give_up(operation, _flag):
+        if operation == "kill" and not stage.state().phase.is_at_rest:
+            rollout.refresh()
+            rollout.record_fact(stuck)
+
+    stage.world.fault = kill_and_give_up
+    fence = ev.KillRequested(actor=ACTOR)
+    orders = orders_of(rollout)
+    end = kill_rollout(ROLLOUT, orders, journal=stage.journal, clock=stage.clock, fence=fence)
+
+    assert end.is_confirmed
+    assert stage.state().phase is Phase.KILLED
+    assert not stage.state().stuck_targets
