@@ -6,6 +6,7 @@ drifts while one measures; in a fresh process each, because that is what a user 
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,9 @@ class Limit:
 
 def run_command(command: Sequence[str]) -> None:
     """Runs it quietly. Raises `CalledProcessError` with its stderr if it fails."""
-    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    # Compiled modules must be kept on both sides: a user starts a command many times.
+    environ = {key: v for key, v in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, env=environ)
 
 
 def medians_s(

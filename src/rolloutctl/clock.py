@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -38,7 +38,7 @@ def monotonic_s() -> float:
 
 def random_suffix(length: int = 6) -> str:
     """Random lower-case letters and digits without look-alikes."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(length))
 
 
 def in_seconds(now: datetime, seconds: float) -> datetime:

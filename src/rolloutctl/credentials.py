@@ -6,17 +6,19 @@ replace it in errors, logs and captured output. It must not know who uses a secr
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from rolloutctl.core.secret import SecretRef, SecretText
 from rolloutctl.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from rolloutctl.core.secret import SecretRef, SecretText
 
 #: A secret's file may be this large; a private key with its chain is about 10 KiB.
 SECRET_BYTES_MAX = 64 * 1024
@@ -48,6 +50,8 @@ def read_secret(ref: SecretRef, env: Mapping[str, str] | None = None) -> SecretT
     Raises:
         Unauthorized: the variable or file is missing, empty, too large or not text.
     """
+    from rolloutctl.core.secret import SecretText  # noqa: PLC0415 - most commands read no secret
+
     text = _read(ref, os.environ if env is None else env)
     remember(text)
     return SecretText(text)
@@ -116,6 +120,8 @@ def _read(ref: SecretRef, env: Mapping[str, str]) -> str:
 
 
 def _from_environment(name: str, env: Mapping[str, str]) -> str:
+    from rolloutctl.core.secret import SecretRef  # noqa: PLC0415 - as above
+
     if name not in env:
         raise Unauthorized(
             f"environment variable {name} is not set; it should hold a secret",
@@ -125,6 +131,8 @@ def _from_environment(name: str, env: Mapping[str, str]) -> str:
 
 
 def _from_file(file: str) -> str:
+    from rolloutctl.core.secret import SecretRef  # noqa: PLC0415 - as above
+
     ref = SecretRef(file=file)
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
@@ -169,6 +177,8 @@ def _base64_forms(secret: bytes) -> set[str]:
     Base64 takes three bytes at a time, so the secret looks different by its offset modulo
     three; the characters that mix it with its neighbours are left out.
     """
+    import base64  # noqa: PLC0415 - as above
+
     forms = {base64.b64encode(secret).decode(), base64.urlsafe_b64encode(secret).decode()}
     for offset in range(3):
         text = base64.b64encode(b"\0" * offset + secret)

@@ -23,8 +23,8 @@ A gate that fails, a pause, a kill and missing data are outcomes, not errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -69,8 +69,7 @@ class UsageError(RolloutctlError):
     exit_code = ExitCode.USAGE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong in a document: where, what, and what to write instead.
 
     `line` and `column` count from 1. `offending` is the text found there.

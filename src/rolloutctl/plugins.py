@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rolloutctl.errors import InvalidSettings, NotFound
 
@@ -54,8 +53,7 @@ _IMPORT_FAILURES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class Registration(NamedTuple):
     """One entry point: who registers which class under which name."""
 
     group: str

@@ -97,7 +97,7 @@ def _raise_unless_one(subject: str, playbook: Path | None, *, every: bool) -> No
 
 def _kill_address(address: str, to: str, *, shadow: str, console: Console) -> Sequence[KillReport]:
     """Kills one thing that no playbook describes."""
-    from rolloutctl.core.playbook import Arm, ShadowFlag, Target  # noqa: PLC0415 - this path only
+    from rolloutctl.core.target import Arm, ShadowFlag, Target  # noqa: PLC0415 - this path only
     from rolloutctl.runner.kill import KillOrder, kill_targets  # noqa: PLC0415 - same
 
     provider, spec = wiring.provider_at(address, wiring.catalog())

@@ -12,7 +12,8 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.options import parse_inputs
 from rolloutctl.core.events import KillRequested
 from rolloutctl.core.playbook import Arm
-from rolloutctl.errors import JournalUnavailable, UsageError
+from rolloutctl.core.state import Phase
+from rolloutctl.errors import JournalUnavailable, RolloutctlError, UsageError
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets
 from rolloutctl.runner.kill_account import orders_of
@@ -54,7 +55,7 @@ def kill_one(
             f"{error.message}; only the journal knows the targets of {rollout_id}",
             hint="rolloutctl kill --playbook FILE, or rolloutctl kill ADDRESS --to ARM",
         ) from error
-    if rollout.state.phase.is_terminal and not to:
+    if rollout.state.phase.is_terminal and not to and not _is_already_killed(rollout):
         controls = " ".join({t.control.value for t in rollout.playbook.targets.values()})
         raise UsageError(
             f"rollout {rollout_id} is {rollout.state.phase}: its control may not be the safe "
@@ -62,6 +63,21 @@ def kill_one(
             hint=f"rolloutctl kill {rollout_id} --to {controls}",
         )
     return [_kill(console, rollout, _orders(rollout, to), reason=reason)]
+
+
+def _is_already_killed(rollout: Rollout) -> bool:
+    """Killed before and still so: two people on call may send the same command twice.
+
+    SAFETY: only where every target serves control alone now, so that nothing which somebody
+    rolled out since is taken back without `--to`.
+    """
+    if rollout.state.phase is not Phase.KILLED:
+        return False
+    try:
+        seen = [order.provider.observe(order.target).exposure for order in orders_of(rollout)]
+    except RolloutctlError:
+        return False
+    return all(exposure is not None and exposure.is_zero for exposure in seen)
 
 
 def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
@@ -185,4 +201,4 @@ def _turned(order: KillOrder, to: str) -> KillOrder:
         control=Arm(name="control", value=to),
         canary=Arm(name="canary", value=other),
     )
-    return replace(order, target=turned)
+    return order._replace(target=turned)

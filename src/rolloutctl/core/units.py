@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 
@@ -43,20 +44,21 @@ def doc(text: str, **arguments: Any) -> Any:
     return field(metadata={"doc": text}, **arguments)
 
 
-_WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_FACTOR = re.compile(r"(\d+(?:\.\d+)?)x")
-_POINTS = re.compile(r"([+-]\d+(?:\.\d+)?)\s*pp")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+# Compiled at first use (`re` keeps them): the kill switch imports this file and parses none.
+_WEIGHT = r"(\d+(?:\.\d+)?)\s*%"
+_SHARE = r"(\d+(?:\.\d+)?)\s*%"
+_FACTOR = r"(\d+(?:\.\d+)?)x"
+_POINTS = r"([+-]\d+(?:\.\d+)?)\s*pp"
+_DURATION = r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+"
+_DURATION_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 #: What each unit looks like, for the published schema; `NAME` is any text.
 PATTERNS = {
-    Unit.WEIGHT: _WEIGHT.pattern,
-    Unit.DURATION: _DURATION.pattern,
-    Unit.FACTOR: _FACTOR.pattern,
-    Unit.SHARE: _SHARE.pattern,
-    Unit.POINTS: _POINTS.pattern,
+    Unit.WEIGHT: _WEIGHT,
+    Unit.DURATION: _DURATION,
+    Unit.FACTOR: _FACTOR,
+    Unit.SHARE: _SHARE,
+    Unit.POINTS: _POINTS,
 }
 #: Ten years; anything longer is a typing error, and still fits a timedelta.
 DURATION_MAX_S = 10 * 365 * 86400.0
@@ -64,7 +66,7 @@ DURATION_MAX_S = 10 * 365 * 86400.0
 
 def parse_weight(text: str) -> int:
     """Parses "5%" to basis points. Raises `ValueError` with what to write instead."""
-    match = _WEIGHT.fullmatch(text.strip())
+    match = re.fullmatch(_WEIGHT, text.strip())
     if not match:
         raise ValueError("a weight is a percentage such as 5% or 0.5%")
     bp = round(float(match.group(1)) * 100)
@@ -78,9 +80,9 @@ def parse_weight(text: str) -> int:
 def parse_duration(text: str) -> float:
     """Parses "1h30m" to seconds. Raises `ValueError` with what to write instead."""
     stripped = text.strip()
-    if not _DURATION.fullmatch(stripped):
+    if not re.fullmatch(_DURATION, stripped):
         raise ValueError("a duration is a number with a unit such as 90s, 10m, 24h or 7d")
-    seconds = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(stripped))
+    seconds = sum(float(n) * _SECONDS[unit] for n, unit in re.findall(_DURATION_PART, stripped))
     if seconds > DURATION_MAX_S:
         raise ValueError("a duration is at most 10 years")
     return seconds
@@ -88,7 +90,7 @@ def parse_duration(text: str) -> float:
 
 def parse_factor(text: str) -> float:
     """Parses "1.25x". Raises `ValueError` with what to write instead."""
-    match = _FACTOR.fullmatch(text.strip())
+    match = re.fullmatch(_FACTOR, text.strip())
     if not match:
         raise ValueError("a factor is a number with x such as 1.25x")
     return float(match.group(1))
@@ -96,7 +98,7 @@ def parse_factor(text: str) -> float:
 
 def parse_share(text: str) -> float:
     """Parses "5%" to 0.05. Raises `ValueError` with what to write instead."""
-    match = _SHARE.fullmatch(text.strip())
+    match = re.fullmatch(_SHARE, text.strip())
     if not match:
         raise ValueError("a share is a percentage such as 5%")
     return float(match.group(1)) / 100.0
@@ -104,12 +106,13 @@ def parse_share(text: str) -> float:
 
 def parse_points(text: str) -> float:
     """Parses "+5pp" to 0.05. Raises `ValueError` with what to write instead."""
-    match = _POINTS.fullmatch(text.strip())
+    match = re.fullmatch(_POINTS, text.strip())
     if not match:
         raise ValueError("a difference is signed percentage points such as +5pp or -2pp")
     return float(match.group(1)) / 100.0
 
 
+@lru_cache(maxsize=1024)
 def format_duration(seconds: float) -> str:
     """Formats seconds as people write them: 5400 -> "1h30m", 0.5 -> "500ms"."""
     if seconds < 1:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from rolloutctl.clock import monotonic_s
-from rolloutctl.core.observation import Observation
-from rolloutctl.core.playbook import Target
-from rolloutctl.core.ports import Clock, Provider
 from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unauthorized
+
+if TYPE_CHECKING:
+    # The ports bring every event and effect: 20 ms that a kill has no use for.
+    from rolloutctl.core.answers import Observation
+    from rolloutctl.core.ports import Clock, Provider
+    from rolloutctl.core.target import Target
 
 #: Seconds for one target, retries and confirmation included, beyond its settling time.
 KILL_LIMIT_S = 30.0
@@ -29,16 +32,14 @@ ROUND_MAX_S = 4.0
 PERMANENT_TRIES = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillOrder:
+class KillOrder(NamedTuple):
     """One target to kill and the adapter that can."""
 
     target: Target
     provider: Provider
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillReport:
+class KillReport(NamedTuple):
     """What the kill reached on one target.
 
     `zero_at_s` is the first observation of zero, `settled_at_s` the one after which no
@@ -125,18 +126,18 @@ def _report(order: KillOrder, *, message: str) -> KillReport:
     )
 
 
-@dataclass(slots=True)
 class _Attempt:
     """One target's kill in progress."""
 
-    order: KillOrder
-    clock: Clock
-    began: datetime
-    ends_at: datetime
-    report: KillReport
-    unsettled_s: float = 0.0
-    failures: int = 0
-    permanent: int = 0
+    def __init__(self, order: KillOrder, clock: Clock, *, began: datetime, limit_s: float) -> None:
+        self.order = order
+        self.clock = clock
+        self.began = began
+        self.ends_at = began + timedelta(seconds=_limit_s(order, limit_s))
+        self.report = _report(order, message="")
+        self.unsettled_s = 0.0
+        self.failures = 0
+        self.permanent = 0
 
     def since_s(self) -> float:
         """Seconds since the kill began."""
@@ -145,13 +146,7 @@ class _Attempt:
 
 def _kill_one(order: KillOrder, clock: Clock, began: datetime, *, limit_s: float) -> KillReport:
     """Writes, looks, waits, looks again; starts over until confirmed or out of time."""
-    attempt = _Attempt(
-        order=order,
-        clock=clock,
-        began=began,
-        ends_at=began + timedelta(seconds=_limit_s(order, limit_s)),
-        report=_report(order, message=""),
-    )
+    attempt = _Attempt(order, clock, began=began, limit_s=limit_s)
     try:
         while not _confirmed(attempt):
             wait_s = retry_s(attempt.failures)
@@ -159,7 +154,7 @@ def _kill_one(order: KillOrder, clock: Clock, began: datetime, *, limit_s: float
                 return attempt.report
             clock.sleep(wait_s)
     except Exception as error:  # noqa: BLE001 - the other targets' report must still be printed
-        return replace(attempt.report, message=f"{type(error).__name__}: {error}")
+        return attempt.report._replace(message=f"{type(error).__name__}: {error}")
     return attempt.report
 
 
@@ -178,12 +173,12 @@ def _confirmed(attempt: _Attempt) -> bool:
     if seen is None or not _is_zero(seen):
         attempt.failures += 1
         if seen is not None:
-            attempt.report = replace(
-                attempt.report, zero_at_s=None, message=attempt.report.message or "not zero yet"
+            attempt.report = attempt.report._replace(
+                zero_at_s=None, message=attempt.report.message or "not zero yet"
             )
         return False
     if attempt.report.zero_at_s is None:
-        attempt.report = replace(attempt.report, zero_at_s=attempt.since_s())
+        attempt.report = attempt.report._replace(zero_at_s=attempt.since_s())
     if not written:
         # Zero is seen, but our own write is not confirmed: an older one may still land
         # over it where writes are conditional. Try again.
@@ -202,12 +197,12 @@ def _settled(attempt: _Attempt) -> bool:
     seen = _see(attempt)
     if seen is None or not _is_zero(seen):
         attempt.failures += 1
-        attempt.report = replace(
-            attempt.report, zero_at_s=None, message="it was zero and did not stay so"
+        attempt.report = attempt.report._replace(
+            zero_at_s=None, message="it was zero and did not stay so"
         )
         return False
-    attempt.report = replace(
-        attempt.report, confirmed=True, settled_at_s=attempt.since_s(), message=""
+    attempt.report = attempt.report._replace(
+        confirmed=True, settled_at_s=attempt.since_s(), message=""
     )
     return True
 
@@ -220,8 +215,8 @@ def _write_control(attempt: _Attempt) -> bool:
         _note_error(attempt, error)
         return False
     attempt.unsettled_s = receipt.unsettled_s
-    attempt.report = replace(
-        attempt.report, changed=receipt.changed, untouched=receipt.untouched, message=""
+    attempt.report = attempt.report._replace(
+        changed=receipt.changed, untouched=receipt.untouched, message=""
     )
     return True
 
@@ -239,7 +234,7 @@ def _note_error(attempt: _Attempt, error: RolloutctlError) -> None:
     if isinstance(error, Unauthorized | Rejected | NotFound):
         attempt.permanent += 1
     text = f"{error.message} ({error.hint})" if error.hint else error.message
-    attempt.report = replace(attempt.report, message=text)
+    attempt.report = attempt.report._replace(message=text)
 
 
 def _is_zero(seen: Observation) -> bool:

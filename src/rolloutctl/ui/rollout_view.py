@@ -80,7 +80,7 @@ def status_text(standing: Standing, width: int) -> str:
 
 def gate_text(view: View, width: int) -> str:
     """The gates of the current step, for the person who is asked."""
-    gates = {gate.name: gate for gate in (*view.guardrails(), *view.step_gates())}
+    gates = {gate.name: gate for gate in (*view.guardrails, *view.step_gates)}
     rows = [(name, *_gate(view, gate)) for name, gate in gates.items()]
     return table(("GATE", "VERDICT", "BECAUSE"), rows, width) if rows else "no gates"
 
@@ -151,7 +151,7 @@ def _hold(view: View) -> str:
     step, progress = view.step, view.state.step
     if step is None or progress is None:
         return ""
-    ends_at = view.hold_ends_at(step, progress)
+    ends_at = view.hold_ends_at
     if ends_at is None:
         return ", not in force yet"
     left_s = (ends_at - view.now).total_seconds()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from json import JSONDecodeError
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, describe
 from rolloutctl.core.json_types import Json
-from rolloutctl.core.observation import ArmCounts, Capabilities, Finding, Observation, Receipt
-from rolloutctl.core.playbook import Target
+from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
 from rolloutctl.providers.flagd_file.document import Edit, children, edited
 from rolloutctl.providers.flagd_file.flag import (
@@ -44,6 +43,9 @@ from rolloutctl.providers.flagd_file.writing import (
     replace,
 )
 
+if TYPE_CHECKING:
+    from rolloutctl.core.observation import ArmCounts, Finding
+
 #: The longest time between sending a write and its landing.
 WRITE_TIMEOUT_S = 5.0
 #: The SDKs look at the file's mtime every 500 ms by default (provider 0.6.1, `deadline_ms`).
@@ -54,14 +56,16 @@ KILL_LOCK_WAIT_S = 1.0
 KILL_TRIES = 20
 
 
-@dataclass(slots=True)
 class _Death:
-    """What a kill will do to the text, and what it could not."""
+    """What a kill will do to the text, and what it could not; filled part by part."""
 
-    edits: list[Edit]
-    changed: list[str]
-    untouched: list[str]
-    failure: RolloutctlError | None = None
+    __slots__ = ("changed", "edits", "failure", "untouched")
+
+    def __init__(self) -> None:
+        self.edits: list[Edit] = []
+        self.changed: list[str] = []
+        self.untouched: list[str] = []
+        self.failure: RolloutctlError | None = None
 
 
 class FlagdFile:
@@ -284,7 +288,7 @@ def _version_after(after: Reading, target: Target, mtime_ns: int) -> str:
 
 def _death_of(reading: Reading, target: Target) -> _Death:
     """Edits for both flags; what stands in the way of one does not protect the other."""
-    death = _Death(edits=[], changed=[], untouched=[])
+    death = _Death()
     control = target.control.value
     name = spec_of(target).flag
     flag = reading.flag(name)

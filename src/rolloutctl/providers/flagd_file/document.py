@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
+from typing import NamedTuple
 
 from rolloutctl.core.json_types import Json
 
@@ -17,8 +17,7 @@ BOM = "\ufeff"
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """A member of an object or an item of an array, and where its text stands.
 
     Offsets count characters of the whole text; `end` is exclusive. An item of an
@@ -33,8 +32,7 @@ class Node:
     end: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace the characters from `start` to `end` by `text`."""
 
     start: int

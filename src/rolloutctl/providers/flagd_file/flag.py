@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rolloutctl.core.exposure import FULL_BP, format_bp
@@ -62,8 +61,7 @@ class KillEdits(NamedTuple):
     untouched: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class Flag(NamedTuple):
     """A flag as it stands in the text of a file. Where a key stands twice, SDKs take the last.
 
     Attributes:

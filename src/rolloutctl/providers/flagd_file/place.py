@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from rolloutctl.core.playbook import Target
+from rolloutctl.core.target import Target
 from rolloutctl.core.units import Name, doc
 from rolloutctl.errors import Rejected, UsageError
 

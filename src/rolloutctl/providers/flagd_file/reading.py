@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from json import JSONDecodeError
+from typing import NamedTuple
 
 from rolloutctl.clock import SystemClock
+from rolloutctl.core.answers import Observation
 from rolloutctl.core.exposure import Exposure, split
-from rolloutctl.core.observation import Observation
-from rolloutctl.core.playbook import Target
+from rolloutctl.core.target import Target
 from rolloutctl.errors import NotFound, Rejected
 from rolloutctl.providers.flagd_file.document import Node, flags_of
 from rolloutctl.providers.flagd_file.flag import SHADOW, Arms, Flag, read_flag, served
@@ -23,8 +23,7 @@ READ_TRIES = 3
 TORN_READ_PAUSE_S = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """The file as text, and the members of its `flags`."""
 
     state: FileState
@@ -95,8 +94,7 @@ def arms_of(target: Target) -> Arms:
     return Arms(control=target.control.value, canary=target.canary.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(NamedTuple):
     """The two flags of a target in one reading."""
 
     reading: Reading

@@ -10,7 +10,7 @@ them the Python SDK serves the default to everybody, and other SDKs cut the floa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.providers.flagd_file.document import Edit, Node, children
@@ -21,8 +21,7 @@ WEIGHT_SUM_MAX = 2_147_483_647
 _SCALAR_OPERATORS = frozenset({"cat", "substr", "var"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(NamedTuple):
     """One `[variant, weight]`; `start..end` is the text that states the weight.
 
     `weight` is None where it is no integer of at least 0. An absent weight means 1,
@@ -40,8 +39,7 @@ class Share:
         return Edit(start=self.start, end=self.end, text=f"{lead}{weight}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class Split(NamedTuple):
     """A `fractional` over literal variants, in the order of the file.
 
     `bucketing` is None for the shorthand.
@@ -58,8 +56,7 @@ class Split:
         return sum(known) if len(known) == len(weights) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
+class Foreign(NamedTuple):
     """A rule that this adapter does not touch, and why."""
 
     reason: str

@@ -20,9 +20,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from dataclasses import replace as replace_dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rolloutctl.clock import SystemClock, in_seconds, monotonic_s, random_suffix
 from rolloutctl.errors import (
@@ -65,8 +64,7 @@ class Deadline:
         return min(self._at_monotonic_s - monotonic_s(), by_wall_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileState:
+class FileState(NamedTuple):
     """A file as it was read once. `path` is real: no symlink in it."""
 
     path: Path
@@ -182,7 +180,7 @@ def replace(
             temporary.unlink()
     if not holds_lock:
         _sweep(folder, prefix)
-        if not replace_dataclass(state, stat=written).is_current():
+        if not state._replace(stat=written).is_current():
             raise Moved  # a writer was between its check and its rename; it cannot be again
     _sync_folder(folder, state.path)
     return written
