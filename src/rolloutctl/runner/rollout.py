@@ -38,6 +38,8 @@ class Rollout:
     clock: Clock
     state: RolloutState
     lease: Lease | None = None
+    #: an agent of many rollouts asks for longer leases: each renewal is a durable write
+    lease_ttl_s: float = LEASE_TTL_S
     #: called with every record this process folds, ours and others'
     listeners: list[Callable[[ev.Recorded], None]] = field(default_factory=list)
     _unrecorded: dict[str, ev.GateJudged] = field(default_factory=dict)
@@ -70,7 +72,7 @@ class Rollout:
         """Becomes the driver; folds everything that was recorded before. Raises `LeaseHeld`."""
         now = self.clock.now()
         self.lease = self.journal.acquire_lease(
-            self.rollout_id, owner, now=now, ttl_s=LEASE_TTL_S, steal=steal
+            self.rollout_id, owner, now=now, ttl_s=self.lease_ttl_s, steal=steal
         )
         if self._unrecorded:
             # SAFETY: judgements of an earlier lease were never recorded. Written down
@@ -83,8 +85,8 @@ class Rollout:
         if self.lease is None:
             return
         now = self.clock.now()
-        if now + timedelta(seconds=LEASE_TTL_S * 2 / 3) >= self.lease.expires_at:
-            self.lease = self.journal.renew_lease(self.lease, now=now, ttl_s=LEASE_TTL_S)
+        if now + timedelta(seconds=self.lease_ttl_s * 2 / 3) >= self.lease.expires_at:
+            self.lease = self.journal.renew_lease(self.lease, now=now, ttl_s=self.lease_ttl_s)
 
     def release_lease(self) -> None:
         """Lets another process drive."""

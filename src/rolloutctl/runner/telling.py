@@ -200,6 +200,20 @@ class _Channel:
     is_well: bool = True
 
 
+def has_untold(rollout: Rollout) -> bool:
+    """Whether a notifier has not been told of something; reads the journal only then."""
+    names = rollout.adapters.notifiers
+    if not names:
+        return False
+    told = min(rollout.state.notified.get(name, 0) for name in names)
+    reporter, state = Reporter(rollout.rollout_id, rollout.playbook.name), None
+    for recorded in rollout.journal.read(rollout.rollout_id):
+        state = fold(rollout.rollout_id, [recorded], state)
+        if reporter.message(recorded, state) is not None and recorded.seq > told:
+            return True
+    return False
+
+
 def deliver(
     notifier: Notifier, message: Message, *, tries: int, sleep: Callable[[float], None]
 ) -> str:
