@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from worlds.rollouts import ROLLOUT, Stage, playbook
-
 from rolloutctl.core import events as ev
 from rolloutctl.core.machine import fold
 from rolloutctl.runner.tick import tick
+from worlds.rollouts import ROLLOUT, Stage, playbook
 
 
 def judged_at(stage, gate):

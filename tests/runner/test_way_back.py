@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from worlds.rollouts import ACTOR, ROLLOUT, Stage, playbook
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.exposure import ZERO, split
@@ -14,6 +13,7 @@ from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill_account import orders_of
 from rolloutctl.runner.tick import tick
 from rolloutctl.testing import FakeFlag, Fault
+from worlds.rollouts import ACTOR, ROLLOUT, Stage, playbook
 
 
 def rollback(stage):

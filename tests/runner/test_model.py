@@ -1,0 +1,101 @@
+"""Random schedules against the invariants of docs/safety.md; scripts/model-test runs more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rolloutctl.core.exposure import split
+from rolloutctl.core.playbook import OnDrift
+from rolloutctl.testing import FakeFlag
+from worlds.dials import VERBS, WEATHER, Dials, dials_of
+from worlds.model import run
+from worlds.model_driver import hint, shrink, tally
+from worlds.quick_copy import quick_replace
+
+#: Seeds of one chunk; the chunks run side by side.
+CHUNK = 1_000
+CHUNKS = 20
+EXAMPLES = 2_000
+
+SPANS = st.integers(min_value=0, max_value=240).map(float)
+DIALS = st.builds(
+    Dials,
+    seed=st.integers(min_value=0, max_value=1_000_000),
+    targets=st.integers(min_value=1, max_value=2),
+    conditional=st.booleans(),
+    canary_before_bp=st.sampled_from((0, 300)),
+    drivers=st.integers(min_value=1, max_value=2),
+    latency_s=st.sampled_from((0.0, 0.05, 1.0)),
+    fault_rate=st.sampled_from((0.0, 0.05, 0.2, 0.5)),
+    crashes=st.integers(min_value=0, max_value=4),
+    stalls=st.integers(min_value=0, max_value=4),
+    journal_faults=st.integers(min_value=0, max_value=2),
+    confirm=st.booleans(),
+    on_drift=st.sampled_from(OnDrift),
+    acts=st.lists(st.tuples(SPANS, st.sampled_from(VERBS)), max_size=5).map(sorted).map(tuple),
+    weather=st.lists(st.tuples(SPANS, st.sampled_from(WEATHER)), max_size=2).map(sorted).map(tuple),
+)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_seeded_schedule_breaks_an_invariant(chunk):
+    """Operators, crashes, stalls, faults and racing drivers, counted by seed."""
+    counts = tally(range(chunk * CHUNK, (chunk + 1) * CHUNK))
+
+    assert not counts.failed, f"{counts.failed[0]}\n{hint(counts.failed[0][0])}"
+    assert counts.events > CHUNK
+    assert {"succeeded", "rolled-back", "killed", "paused"} <= set(counts.ended)
+
+
+@pytest.mark.crash
+@settings(
+    max_examples=EXAMPLES // 4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(dials=DIALS)
+@pytest.mark.parametrize("verb", ["", "kill", "rollback", "override"])
+def test_no_generated_schedule_breaks_an_invariant(verb, dials):
+    """The same, made small by Hypothesis when it fails; a quarter each with a verb for sure."""
+    if verb:
+        dials = replace(dials, acts=tuple(sorted([*dials.acts, (40.0, verb)])))
+
+    assert not run(dials)
+
+
+def test_the_same_seed_is_the_same_schedule():
+    """Otherwise a failing seed would prove nothing."""
+    first, second = [], []
+
+    run(dials_of(5), trace=first)
+    run(dials_of(5), trace=second)
+
+    assert first
+    assert first == second
+
+
+def test_a_failing_schedule_is_made_small():
+    """The hint keeps what the failure needs and drops the rest."""
+    wild = next(
+        dials
+        for dials in map(dials_of, range(10_000))
+        if dials.crashes and len({verb for _, verb in dials.acts} & {"kill"}) == 1
+    )
+
+    small = shrink(wild, lambda dials: any(verb == "kill" for _, verb in dials.acts))
+
+    assert [verb for _, verb in small.acts] == ["kill"]
+    assert (small.crashes, small.stalls, small.weather) == (0, 0, ())
+
+
+def test_the_quick_copy_is_the_librarys_replace():
+    """What makes the schedules fast must not change what they do."""
+    flag = FakeFlag(exposure=split(500), note="a note")
+
+    assert quick_replace(flag, version=7) == replace(flag, version=7)
+    assert quick_replace(split(500), shadow_bp=70) == replace(split(500), shadow_bp=70)
