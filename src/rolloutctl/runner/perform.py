@@ -10,6 +10,7 @@ deadline, then observed.  5. Settle (in `core.rollback` and `kill`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from rolloutctl.core import events as ev
@@ -30,6 +31,7 @@ from rolloutctl.core.reconcile import (
 from rolloutctl.core.state import TargetState
 from rolloutctl.errors import (
     Conflict,
+    JournalUnavailable,
     LeaseLost,
     NotFound,
     Rejected,
@@ -38,6 +40,7 @@ from rolloutctl.errors import (
     Unauthorized,
     Unavailable,
 )
+from rolloutctl.runner.adapters import InvokeResult
 from rolloutctl.runner.rollout import Rollout
 
 #: Seconds a notification of a `notify` step may take.
@@ -46,6 +49,8 @@ NOTIFY_TIMEOUT_S = 10.0
 NOTIFY_TRIES = 3
 #: Time between an invocation's own limit and the deadline of its intent, in seconds.
 INVOKE_SLACK_S = 5.0
+#: How often the lease is looked at while an invocation runs, in seconds.
+INVOKE_LEASE_STEP_S = 1.0
 
 
 def perform(rollout: Rollout, decision: Do) -> None:
@@ -270,7 +275,7 @@ def _invoke(rollout: Rollout, effect: Invoke, key: str) -> None:
         return
     if rollout.clock.now() >= deadline:
         return
-    result = rollout.adapters.invoke(effect, key, effect.timeout_s)
+    result = _invoke_keeping_lease(rollout, effect, key)
     if result.ok:
         applied = ev.Applied(
             key=key, receipt=Receipt(changed=result.message), after=None, output=result.output
@@ -279,6 +284,22 @@ def _invoke(rollout: Rollout, effect: Invoke, key: str) -> None:
         return
     message = f"{result.message}: {result.output}" if result.output else result.message
     rollout.record_fact(ev.ApplyFailed(key=key, target="", why=ev.Why.FAILED, message=message))
+
+
+def _invoke_keeping_lease(rollout: Rollout, effect: Invoke, key: str) -> InvokeResult:
+    """Runs it beside this thread, which keeps the lease meanwhile.
+
+    SAFETY: an invocation may take longer than a lease. If that ran out, another process
+    would take over and stop at an invocation whose end it cannot know.
+    """
+    from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415 - only for `run`
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoke") as pool:
+        running = pool.submit(rollout.adapters.invoke, effect, key, effect.timeout_s)
+        while not wait([running], timeout=INVOKE_LEASE_STEP_S).done:
+            with suppress(LeaseLost, JournalUnavailable):  # recording its end will say so
+                rollout.keep_lease()
+        return running.result()
 
 
 def _notify(rollout: Rollout, effect: Notify, key: str) -> None:
