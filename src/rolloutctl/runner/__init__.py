@@ -6,7 +6,9 @@ How the pieces fit, for whoever drives rollouts (commands, agent, simulators):
     rollout_id = start.start(…)                                   restore points, Started
     rollout = Rollout.open(rollout_id, journal=…, …)              folds the journal
     rollout.take_lease(owner)                                     the right to drive
-    end = loop.drive(rollout, watch=…, stop=…)                    ticks until it is at rest
+    teller = telling.Teller(rollout, run=workers.run)             people hear of it, beside it
+    end = loop.drive(rollout, watch=…, stop=…, teller=teller)     ticks until it is at rest
+    agent.run_agent(ports, stop=…), one_pass.tick_once(ports)     every rollout nobody drives
     requests.pause(journal, rollout_id, …)                        any process, at any time
     kill.kill_rollout(…), kill.kill_targets(…)                    no lease, no plan, no gate
 

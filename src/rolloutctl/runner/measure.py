@@ -110,9 +110,7 @@ def read_once(source: MetricSource, query: Query, at: datetime) -> Reading:
         return Reading(query=query, error=error.message)
 
 
-def _judge(
-    view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading]
-) -> ev.GateJudged:
+def _judge(view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading]) -> ev.GateJudged:
     gate = one.gate
     kind = view.kinds.gates[gate.kind]
     previous = view.record(gate)

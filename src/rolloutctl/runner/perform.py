@@ -111,6 +111,7 @@ def _observe_quietly(rollout: Rollout, name: str) -> Observation | None:
 def _is_disturbed(rollout: Rollout, effect: Expose | Restore, before: Observation) -> bool:
     """Somebody else's edit stops a step's write; on the way back only their zero does."""
     target = rollout.state.targets[effect.target]
+    event: ev.Event | None
     if isinstance(effect, Restore) or rollout.state.rollback is not None:
         event = zeroed_on_the_way_back(target, before)
     else:
