@@ -499,3 +499,26 @@ def test_a_closed_rollout_is_no_error_for_a_pass():
     (passed,) = tick_once(ports)
 
     assert isinstance(passed.error, NotFound)
+
+
+def test_what_a_dead_process_did_not_tell_of_a_rollout_at_rest_is_told_once():
+    """Its lease is taken for that alone, and not again."""
+    heard = []
+
+    class Listener:
+        def notify(self, message, *, timeout_s):
+            del timeout_s
+            heard.append(message.event)
+
+    fleet = Fleet(1, book=playbook(deadline_s=300.0))
+    del fleet.source.answers["success"]
+    fleet.run(400)
+    fleet.notifiers = {"ops": Listener()}
+
+    fleet.run(60)
+    fleet.run(60, owner="agent-2")
+
+    assert heard[-1] == "held"
+    assert heard.count("held") == 1
+    assert fleet.owners("r-0") == ["agent-1", "agent-1"]
+    assert [row.lease for row in fleet.journal.rollouts()] == [None]
