@@ -15,7 +15,7 @@ print(int(code), [name for name in HEAVY if name in sys.modules])
 HEAVY = (
     *("sqlite3", "yaml", "httpx", "rich", "random", "importlib.metadata", "platformdirs"),
     *("rolloutctl.core.events", "rolloutctl.core.ports", "rolloutctl.core.playbook"),
-    *("rolloutctl.core.parse", "rolloutctl.store", "rolloutctl.runner.rollout"),
+    *("rolloutctl.core.parse", "rolloutctl.store.sqlite", "rolloutctl.runner.rollout"),
 )
 
 

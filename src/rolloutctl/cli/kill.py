@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +11,12 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import InputOption, OutputOption, ReasonOption, StoreOption
-from rolloutctl.errors import ExitCode, UsageError
+from rolloutctl.errors import ExitCode, RolloutctlError, UsageError
 from rolloutctl.ui.console import Console, Output
 
 if TYPE_CHECKING:
     from rolloutctl.cli.kill_rollouts import Killed
-    from rolloutctl.runner.kill import KillReport
+    from rolloutctl.runner.kill import KillOrder, KillReport
 
 #: Name of the one target of a bare address in reports.
 TARGET = "target"
@@ -50,8 +51,8 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     _raise_unless_one(subject, playbook, every=every)
     console = Console(output=output)
     if "://" in subject:
-        reports = _kill_address(subject, to, shadow=shadow, console=console)
-        return report_kill(console, [("", reports)], unrecorded=())
+        order = _order_of(subject, to, shadow=shadow)
+        return _kill_address(console, order, store=store, reason=reason)
     # Everything but a bare address needs the playbook's language: loaded only then.
     from rolloutctl.cli import kill_rollouts  # noqa: PLC0415
 
@@ -78,7 +79,11 @@ def report_kill(
     for line in unrecorded:
         console.talk(line)
     console.document(kill_document(killed), lambda: kill_text(killed, console.width))
-    if all(report.confirmed for _, reports in killed for report in reports):
+    return _concluded(console, [report for _, reports in killed for report in reports])
+
+
+def _concluded(console: Console, reports: Sequence[KillReport]) -> ExitCode:
+    if all(report.confirmed for report in reports):
         return ExitCode.DONE
     console.talk(
         "error: STUCK: not confirmed; page somebody\n"
@@ -95,10 +100,10 @@ def _raise_unless_one(subject: str, playbook: Path | None, *, every: bool) -> No
         )
 
 
-def _kill_address(address: str, to: str, *, shadow: str, console: Console) -> Sequence[KillReport]:
-    """Kills one thing that no playbook describes."""
+def _order_of(address: str, to: str, *, shadow: str) -> KillOrder:
+    """One thing that no playbook describes."""
     from rolloutctl.core.target import Arm, ShadowFlag, Target  # noqa: PLC0415 - this path only
-    from rolloutctl.runner.kill import KillOrder, kill_targets  # noqa: PLC0415 - same
+    from rolloutctl.runner.kill import KillOrder  # noqa: PLC0415 - same
 
     provider, spec = wiring.provider_at(address, wiring.catalog())
     if not to:
@@ -115,9 +120,41 @@ def _kill_address(address: str, to: str, *, shadow: str, console: Console) -> Se
         canary=Arm(name="canary", value=""),
         shadow=ShadowFlag(flag=shadow) if shadow else None,
     )
+    return KillOrder(target=target, provider=provider)
+
+
+def _kill_address(console: Console, order: KillOrder, *, store: str, reason: str) -> ExitCode:
+    """Kills it, reports, and only then asks whether a rollout holds it."""
+    from rolloutctl.cli.kill_holder import holder_of, tell_holder  # noqa: PLC0415 - this path only
+    from rolloutctl.runner.kill import kill_targets  # noqa: PLC0415 - same
+    from rolloutctl.ui.kill_view import kill_text  # noqa: PLC0415 - same
+
+    target, address = order.target, order.provider.address(order.target)
+    shadow = target.shadow.flag if target.shadow else ""
     mirrored = f", shadow {shadow} off" if shadow else "; shadow is not touched (--shadow FLAG)"
-    console.talk(f"killing {address}: {to} for everybody{mirrored}")
-    return kill_targets([KillOrder(target=target, provider=provider)], wiring.clock())
+    console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
+    if reason:
+        console.talk(f"reason: {reason} (kept nowhere: an address has no journal)")
+    code = report_kill(console, [("", kill_targets([order], wiring.clock()))], unrecorded=())
+    holder = holder_of(address, store, os.environ)
+    if not holder:
+        return code
+    tell_holder(console, address, holder, reason=reason)
+    if code is not ExitCode.DONE or _is_still_zero(order):
+        return code
+    # Its driver was between its decision and its write. It looks before the next one.
+    console.talk(f"{address} was written again after the kill; killing once more")
+    again = kill_targets([order], wiring.clock())
+    console.talk(kill_text([("", again)], console.width))
+    return _concluded(console, again)
+
+
+def _is_still_zero(order: KillOrder) -> bool:
+    try:
+        seen = order.provider.observe(order.target).exposure
+    except RolloutctlError:
+        return False
+    return seen is not None and seen.is_zero
 
 
 def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:

@@ -111,6 +111,10 @@ class SqliteJournal:
         """The table of contents, newest first."""
         return self._file.read(lambda connection: tables.rows(connection, open_only=open_only))
 
+    def holder(self, address: str) -> str:
+        """The id of the open rollout that holds a target's address; "" if none does."""
+        return self._file.read(lambda connection: tables.holder_of(connection, address))
+
     def acquire_lease(
         self, rollout_id: str, owner: str, *, now: datetime, ttl_s: float, steal: bool = False
     ) -> Lease:

@@ -162,15 +162,21 @@ def raise_if_taken(connection: sqlite3.Connection, rollout_id: str, holds: Seque
             f"a rollout {rollout_id} exists already", hint=f"rolloutctl status {rollout_id}"
         )
     for address in holds:
-        row = connection.execute(
-            "SELECT rollout_id FROM hold JOIN rollout ON number = rollout WHERE address = ?",
-            (bindable(address),),
-        ).fetchone()
-        if row is not None:
+        holder = holder_of(connection, address)
+        if holder:
             raise Conflict(
-                f"{address} is being changed by the open rollout {row[0]}",
-                hint=f"end that one first: rolloutctl status {row[0]}",
+                f"{address} is being changed by the open rollout {holder}",
+                hint=f"end that one first: rolloutctl status {holder}",
             )
+
+
+def holder_of(connection: sqlite3.Connection, address: str) -> str:
+    """The open rollout that holds an address; "" if none does."""
+    row = connection.execute(
+        "SELECT rollout_id FROM hold JOIN rollout ON number = rollout WHERE address = ?",
+        (bindable(address),),
+    ).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def extend(
