@@ -121,7 +121,8 @@ class Leaving:
         elif step.confirm and not self.is_approved:
             return "nobody approved"
         names = list(step.gates)
-        if any(one.exposure is None or one.exposure.canary_bp for one in state.targets.values()):
+        written = [one.exposure for one in state.targets.values() if one.is_written]
+        if any(exposure is None or exposure.canary_bp for exposure in written):
             names += self.playbook.guardrails
         for name in names:
             judged = self.judged.get(name)
@@ -284,7 +285,8 @@ class Invariants:
         held = self.content[flag] = self.world.flags[flag]
         if key == "kill":
             self.writer[flag] = KILL
-            if exposure.canary_bp or (self.kill_confirmed and not exposure.is_zero):
+            # Done in part it leaves a shadow share that another hand gave; it adds none.
+            if exposure.canary_bp or exposure.shadow_bp not in {0, before.exposure.shadow_bp}:
                 self.fail(f"I2 the kill serves {exposure} on {flag}")
             return
         was_foreign = self.writer.get(flag) == OTHER

@@ -342,8 +342,13 @@ class Model:
     def _ask_for_an_end(self, verb: str) -> None:
         if self.check.is_over or self.turns.failures:
             return
-        self.spawn_operator(0.0, verb)
-        self._until(QUIET_S, lambda: self.check.is_over)
+        for _ in range(2):
+            # A driver that slept past the limit says stuck at its first failure; ask again.
+            self.spawn_operator(0.0, verb)
+            self._until(2.0, lambda: self.check.is_over)
+            self._until(QUIET_S, lambda: self.check.is_over or self.state().phase is Phase.STUCK)
+            if self.check.is_over:
+                return
         if not self.check.is_over and not self.turns.failures:
             self.check.fail(f"I8 {verb} did not end in {QUIET_S:g} s: {self.state().phase}")
 
