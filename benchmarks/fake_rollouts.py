@@ -76,6 +76,7 @@ def steady_source(clock: FakeClock) -> FakeSource:
             'llm_failures_total{model="b"}': grows(0.01),
             'llm_usd_total{model="b"}': grows(0.005),
             'llm_seconds_bucket{model="b"}': buckets,
+            'success_rate{model="b"}': lambda _at: 0.99,
         }
     )
 

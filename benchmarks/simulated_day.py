@@ -1,5 +1,8 @@
 """24 hours of a five-step playbook with four gates every 30 s, on the fake clock.
 
+Three gates count from raw counters (a share, a quantile, a mean), the guardrail is one
+expression: the usual mix.
+
 The floor is what nobody can save: the same questions asked of the same fake source, and
 one comparison each, in a bare loop.
 

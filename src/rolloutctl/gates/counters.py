@@ -78,9 +78,13 @@ def difference(
     last = {point.series: point.number for point in points}
     if previous is None or not 0 <= now_s - previous.read_at_s <= horizon_s:
         return Counters(read_at_s=now_s, last=last), None
+    if not previous.gone and previous.last.keys() == last.keys():
+        counts = _steady(previous.last, points)
+        if counts is not None:
+            return Counters(read_at_s=now_s, last=last), counts
     starts = {point.series: _start(point, previous, since_s=now_s - horizon_s) for point in points}
     resets = {point.group for point in points if point.number < (starts[point.series] or 0.0)}
-    counts: dict[str, float] = {}
+    counts = {}
     for point in points:
         start = starts[point.series]
         if start is None:
@@ -90,6 +94,20 @@ def difference(
         counts[point.name] = counts.get(point.name, 0.0) + delta
     gone = _vanished(previous, last, now_s=now_s)
     return Counters(read_at_s=now_s, last=last, gone=gone), counts
+
+
+def _steady(last: Mapping[str, float], points: Sequence[Point]) -> dict[str, float] | None:
+    """The events by name when nothing came, went or was reset; None otherwise.
+
+    Nearly every look is like this; it gives what the general way gives.
+    """
+    counts: dict[str, float] = {}
+    for point in points:
+        delta = point.number - last[point.series]
+        if delta < 0:
+            return None
+        counts[point.name] = counts.get(point.name, 0.0) + delta
+    return counts
 
 
 def _start(point: Point, previous: Counters, *, since_s: float) -> float | None:

@@ -66,7 +66,6 @@ class Threshold:
 
     def queries(self, spec: ThresholdSpec, context: GateContext) -> Sequence[Query]:
         """One query a text, the part before the whole."""
-
         values = tuple((name, context.arms.get(name)) for name in _references(spec))
         return _queries(spec, values)
 
@@ -95,9 +94,7 @@ class Threshold:
 
 
 @lru_cache(maxsize=_SPECS_MAX)
-def _queries(
-    spec: ThresholdSpec, values: tuple[tuple[str, str | None], ...]
-) -> tuple[Query, ...]:
+def _queries(spec: ThresholdSpec, values: tuple[tuple[str, str | None], ...]) -> tuple[Query, ...]:
     """The queries for arms that are named so: the same objects at every look."""
     quoted = {name: quote_label(value) for name, value in values if value is not None}
     return tuple(
@@ -177,7 +174,7 @@ def _counted(
     tick = Tick(known.counters.read_at_s, now_s, counts)
     window = known.window.add(tick, window_s=spec.window_s)
     window = window.recent(now_s, window_s=spec.window_s)
-    known = replace(known, counters=counters, window=window)
+    known = Evidence(asked=known.asked, counters=counters, window=window, failing=known.failing)
     return known, _number_of(spec, window.totals())
 
 
