@@ -13,7 +13,7 @@ from rolloutctl.steps.wait import WaitSpec
 from worlds.rollouts import target
 
 HOLD_S = 15.0
-DEADLINE_S = 400.0
+DEADLINE_S = 240.0
 ROLLBACK_S = 120.0
 VERBS = (
     "pause",
@@ -57,7 +57,7 @@ class Dials:
 def dials_of(seed: int) -> Dials:
     """The dials that a seed stands for; small schedules are as likely as wild ones."""
     random = Random(seed)  # noqa: S311 - schedules are repeatable by their seed
-    span_s = random.choice((60.0, 120.0, 250.0))
+    span_s = random.choice((60.0, 100.0, 160.0))
     acts = sorted(
         (round(random.uniform(0.0, span_s), random.choice((0, 3))), random.choice(VERBS))
         for _ in range(random.choice((0, 1, 1, 2, 2, 3, 5)))

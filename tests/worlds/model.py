@@ -302,7 +302,7 @@ class Model:
             self.spawn_driver(after_s=2.0 * number)
         for at_s, verb in self.dials.acts:
             self.spawn_operator(at_s, verb)
-        chaos_s = max([60.0, *(at_s for at_s, _ in self.dials.acts)]) + 60.0
+        chaos_s = max([60.0, *(at_s for at_s, _ in self.dials.acts)]) + 20.0
         self._until(chaos_s, lambda: self.check.is_over and not self.dials.acts)
         self.is_quiet = True
         self._come_to_rest()
