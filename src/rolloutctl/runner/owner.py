@@ -36,7 +36,8 @@ def owner_is_dead(owner: str, host: str = "") -> bool:
     there, pid, start, namespace = parts[0].rpartition("@")[2], int(parts[1]), parts[2], parts[3]
     if there != (host or os.uname().nodename) or not namespace or namespace != _namespace():
         return False
-    return bool(start) and _start_of(pid) != start
+    started = _start_of(pid)
+    return bool(start) and started != start and not (not started and _is_hidden(pid))
 
 
 def take_over(rollout: Rollout, owner: str) -> None:
@@ -61,7 +62,20 @@ def _start_of(pid: int) -> str:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
-    return text.rpartition(")")[2].split()[_START_FIELD]
+    state, *_ = fields = text.rpartition(")")[2].split()
+    # A zombie drives nothing; without an init to reap it, a container keeps it for ever.
+    return "" if state in {"Z", "X"} else fields[_START_FIELD]
+
+
+def _is_hidden(pid: int) -> bool:
+    """Another user's process that lives, but that /proc (hidepid) does not show."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _namespace() -> str:
