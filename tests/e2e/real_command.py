@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from rolloutctl.clock import SystemClock, monotonic_s
@@ -117,6 +119,21 @@ class Place:
             )
         return Running(process, out, err)
 
+    def at_a_terminal(self, *arguments):
+        """Starts a command whose three streams are a terminal."""
+        ours, its = pty.openpty()
+        process = subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            env=self.environ,
+            cwd=self.folder,
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+        )
+        os.close(its)
+        return AtTerminal(process, ours)
+
     def served(self):
         """(canary, shadow) in basis points now."""
         return served(self.flags)
@@ -159,3 +176,46 @@ class Running:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+class AtTerminal:
+    """A command at a terminal; `said` is the screen so far."""
+
+    def __init__(self, process, terminal):
+        self.process = process
+        self.said = ""
+        self._terminal = terminal
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        while True:
+            try:
+                chunk = os.read(self._terminal, 4096)
+            except OSError:  # Linux says EIO once the other side is closed
+                return
+            if not chunk:
+                return
+            self.said += chunk.decode(errors="replace").replace("\r\n", "\n")
+
+    def see(self, word, patience_s=PATIENCE_S):
+        """Waits until the word is on the screen."""
+        until(lambda: word in self.said, f"{word!r} on the screen: {self.said[-800:]}", patience_s)
+
+    def type(self, text):
+        """Types a line."""
+        os.write(self._terminal, text.encode())
+
+    def end(self, patience_s=PATIENCE_S):
+        """Its exit code, once it has ended and everything is on the screen."""
+        code = self.process.wait(patience_s)
+        self._reader.join(5)
+        return code
+
+    def stop(self):
+        """Ends it, however it stands; for fixtures."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        os.close(self._terminal)
