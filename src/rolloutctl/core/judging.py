@@ -96,7 +96,7 @@ def _tally_of(previous: GateRecord | None, *, limits: GateLimits, now: datetime)
 
 def _with_minimum_sample(measured: Verdict, min_sample: float) -> Verdict:
     """The measured verdict, or INCONCLUSIVE where too few events stand behind it."""
-    if min_sample <= 0 or measured.outcome in (Outcome.NO_DATA, Outcome.ERROR):
+    if min_sample <= 0 or measured.outcome not in (Outcome.PASS, Outcome.FAIL):
         return measured
     if measured.sample is None:
         because = (

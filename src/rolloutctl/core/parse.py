@@ -65,12 +65,12 @@ def parse_playbook(
         the order of the document.
     """
     report = Report(file)
-    parsing = _parsing(report, catalog, Resolver(report=report, env=env))
+    parsing = parsing_of(report, catalog, Resolver(report=report, env=env))
     try:
         section = child(document, "inputs") or NOWHERE
         values = parse_inputs(parsing, section, given=inputs, root=document)
         resolver = Resolver(report=report, inputs=values, env=env)
-        playbook = _parse(_parsing(report, catalog, resolver), document)
+        playbook = _parse(parsing_of(report, catalog, resolver), document)
     except InvalidPlaybook as full:
         return None, full.problems
     return playbook, report.problems
@@ -83,7 +83,7 @@ def parse_document(document_json: str, catalog: Catalog) -> Playbook:
         InvalidPlaybook: the text is no canonical document, or a plug-in is missing here.
     """
     report = Report(JOURNAL)
-    parsing = _parsing(report, catalog, Resolver(report=report, is_verbatim=True))
+    parsing = parsing_of(report, catalog, Resolver(report=report, is_verbatim=True))
     try:
         node = canonical.decode(document_json)
     except (ValueError, RecursionError) as error:
@@ -95,7 +95,8 @@ def parse_document(document_json: str, catalog: Catalog) -> Playbook:
     return playbook
 
 
-def _parsing(report: Report, catalog: Catalog, resolver: Resolver) -> Parsing:
+def parsing_of(report: Report, catalog: Catalog, resolver: Resolver) -> Parsing:
+    """One run over a document."""
     return Parsing(
         report=report,
         catalog=catalog,
@@ -169,7 +170,7 @@ def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:
         notifiers=parse_notifiers(parsing, root.notifiers),
         gates=gates,
         guardrails=guardrails,
-        limits=_limits(parsing, root.limits),
+        limits=parse_limits(parsing, root.limits),
         steps=parse_steps(parsing, root.steps, Declared(targets=targets, gates=gates)),
     )
 
@@ -206,7 +207,8 @@ def _shape(parsing: Parsing, node: Node, cls: type[T], where: str) -> T:
     return parsing.decoder.mapping(node, (cls,), where).build_lenient(cls)
 
 
-def _limits(parsing: Parsing, node: Node) -> Limits:
+def parse_limits(parsing: Parsing, node: Node) -> Limits:
+    """The section `limits`, as far as it is right."""
     shape = _shape(parsing, node, LimitsShape, "limits")
     for key in ("deadline", "rollback", "observe"):
         if getattr(shape, key) <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -158,3 +158,17 @@ class RolloutState:
     ended_because: str = ""
     stuck_targets: tuple[str, ...] = ()
     notified: Mapping[str, int] = field(default_factory=dict)
+
+
+class IllegalEvent(ValueError):
+    """An event that cannot follow the ones before it: a bug or a tampered journal."""
+
+
+def with_target(state: RolloutState, target: TargetState) -> RolloutState:
+    """The state with one target's part replaced."""
+    return replace(state, targets={**state.targets, target.name: target})
+
+
+def without_step_gates(state: RolloutState) -> dict[str, GateRecord]:
+    """Only the guardrails' standing: the step's evidence ends with its exposure."""
+    return {name: record for name, record in state.gates.items() if record.is_guardrail}
