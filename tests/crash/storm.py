@@ -253,13 +253,13 @@ class Storm:
         """When it says that it is about to write: the intent is on disk, the write is not."""
         nth = self._chance.randint(1, 2)
         self._wait(run, LIFE_MAX_S, lambda: run.out.count(": writing") >= nth)
-        SystemClock().sleep(self._chance.uniform(0.0, 0.01))
+        SystemClock().sleep(self._chance.choice((0.0, self._chance.uniform(0.0, 0.01))))
 
     def _at_a_change(self, run):
         """When the file has just changed: written, but not yet journalled."""
         nth = len(self._watcher.seen) + self._chance.randint(1, 2)
         self._wait(run, LIFE_MAX_S, lambda: len(self._watcher.seen) >= nth)
-        SystemClock().sleep(self._chance.uniform(0.0, 0.01))
+        SystemClock().sleep(self._chance.choice((0.0, self._chance.uniform(0.0, 0.01))))
 
     @staticmethod
     def _wait(run, life_s, has_come):
