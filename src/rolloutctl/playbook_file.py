@@ -18,7 +18,8 @@ import yaml
 
 from rolloutctl.core.document import Node
 from rolloutctl.core.parse import parse_playbook
-from rolloutctl.core.playbook import Playbook
+from rolloutctl.core.parse_way_back import targets_of
+from rolloutctl.core.playbook import Playbook, Target
 from rolloutctl.core.ports import Catalog
 from rolloutctl.core.report import Report
 from rolloutctl.errors import InvalidPlaybook, Problem
@@ -64,6 +65,24 @@ def load(
     if playbook is None:
         raise InvalidPlaybook(tuple(one for one in problems if one.severity == "error"))
     return playbook
+
+
+def targets(
+    path: str | os.PathLike[str],
+    *,
+    inputs: Mapping[str, str],
+    env: Mapping[str, str],
+    catalog: Catalog,
+) -> Mapping[str, Target]:
+    """Only the targets of a file, for a kill: gates, sources and notifiers are not looked at.
+
+    Args and meaning as in `load`.
+
+    Raises:
+        InvalidPlaybook: the file is not YAML, or a target cannot be understood.
+    """
+    file = os.fspath(path)
+    return targets_of(read(file), file=file, catalog=catalog, inputs=inputs, env=env)
 
 
 def lint(

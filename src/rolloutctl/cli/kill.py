@@ -158,8 +158,19 @@ def _is_still_zero(order: KillOrder) -> bool:
 
 
 def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:
-    return report_kill(
+    from rolloutctl.cli.kill_rollouts import tell  # noqa: PLC0415 - as in `run`
+
+    code = report_kill(
         console,
         [(one.rollout_id, one.reports) for one in killed],
         unrecorded=[line for one in killed for line in one.unrecorded],
     )
+    for one in killed:
+        if one.failure:
+            code = ExitCode.STUCK
+            console.talk(
+                f"error: rollout {one.rollout_id} was NOT killed: {one.failure}\n"
+                "  hint: kill its targets one by one: rolloutctl kill ADDRESS --to ARM"
+            )
+    tell(killed, console)
+    return code

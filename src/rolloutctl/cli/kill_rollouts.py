@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,15 +28,23 @@ if TYPE_CHECKING:
 
 #: How long the journal may keep a kill waiting, in seconds; then it acts without.
 JOURNAL_LIMIT_S = 1.0
+#: Rollouts killed side by side; the targets of each are killed at once anyway.
+ROLLOUTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:
-    """What was reached for one rollout; its id is empty for targets without one."""
+    """What was reached for one rollout; its id is empty for targets without one.
+
+    `failure` says why a rollout could not even be tried; then there are no reports.
+    """
 
     rollout_id: str
-    reports: Sequence[KillReport]
+    reports: Sequence[KillReport] = ()
     unrecorded: tuple[str, ...] = ()
+    failure: str = ""
+    rollout: Rollout | None = None
+    end: KillEnd | None = None
 
 
 def kill_one(
@@ -49,13 +58,13 @@ def kill_one(
     """
     try:
         ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
-        rollout = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=wiring.clock())
+        rollout = _opened(rollout_id, ledger)
     except JournalUnavailable as error:
         raise JournalUnavailable(
             f"{error.message}; only the journal knows the targets of {rollout_id}",
             hint="rolloutctl kill --playbook FILE, or rolloutctl kill ADDRESS --to ARM",
         ) from error
-    if rollout.state.phase.is_terminal and not to and not _is_already_killed(rollout):
+    if rollout.state.phase.is_terminal and not to and not _is_still_killed(rollout):
         controls = " ".join({t.control.value for t in rollout.playbook.targets.values()})
         raise UsageError(
             f"rollout {rollout_id} is {rollout.state.phase}: its control may not be the safe "
@@ -65,25 +74,12 @@ def kill_one(
     return [_kill(console, rollout, _orders(rollout, to), reason=reason)]
 
 
-def _is_already_killed(rollout: Rollout) -> bool:
-    """Killed before and still so: two people on call may send the same command twice.
-
-    SAFETY: only where every target serves control alone now, so that nothing which somebody
-    rolled out since is taken back without `--to`.
-    """
-    if rollout.state.phase is not Phase.KILLED:
-        return False
-    try:
-        seen = [order.provider.observe(order.target).exposure for order in orders_of(rollout)]
-    except RolloutctlError:
-        return False
-    return all(exposure is not None and exposure.is_zero for exposure in seen)
-
-
 def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
-    """Kills every open rollout of the store; asks if there is a terminal."""
+    """Kills every open rollout of the store at once; asks if there is a terminal.
+
+    One that cannot be opened here is told as not killed and holds up no other.
+    """
     ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
-    known, clock = wiring.catalog(), wiring.clock()
     ids = [row.rollout_id for row in ledger.rollouts(open_only=True)]
     if not ids:
         console.talk("no rollout is open; nothing was touched")
@@ -92,8 +88,7 @@ def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
         console.talk(f"kill {len(ids)} rollouts: {', '.join(ids)}? Only `yes` is accepted: ")
         if console.answer().strip().lower() != "yes":
             raise UsageError("not confirmed; nothing was touched", hint="answer yes to kill all")
-    rollouts = [wiring.open_rollout(one, ledger, known=known, at=clock) for one in ids]
-    return [_kill(console, one, orders_of(one), reason=reason) for one in rollouts]
+    return _kill_each(console, ids, ledger, reason=reason)
 
 
 def kill_playbook(
@@ -101,36 +96,82 @@ def kill_playbook(
 ) -> list[Killed]:
     """Kills every target of a playbook, and fences the open rollouts that hold them."""
     known = wiring.catalog()
-    playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
-    adapters = wiring.adapters(playbook, known)
-    orders = [
-        KillOrder(target=target, provider=adapters.providers[name])
-        for name, target in playbook.targets.items()
-    ]
-    addresses = {order.provider.address(order.target) for order in orders}
+    targets = wiring.load_targets(file, parse_inputs(given), known=known, environ=os.environ)
+    providers = wiring.providers(targets, known)
+    orders = {
+        providers[name].address(target): KillOrder(target=target, provider=providers[name])
+        for name, target in targets.items()
+    }
+    killed: list[Killed] = []
     try:
-        holding = _holding(addresses, store)
+        ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
+        holding = dict.fromkeys(ledger.holder(address) for address in orders)
+        ids = [rollout_id for rollout_id in holding if rollout_id]
+        killed = _kill_each(console, ids, ledger, reason=reason)
     except JournalUnavailable as error:
         console.talk(f"{error.message}; killing without it")
-        holding = []
-    if not holding:
-        return [_kill_unheld(console, orders)]
-    return [_kill(console, one, orders_of(one), reason=reason) for one in holding]
+    reached = {report.address for one in killed for report in one.reports}
+    left = [order for address, order in orders.items() if address not in reached]
+    return [*killed, _kill_unheld(console, left)] if left else killed
 
 
-def _holding(addresses: set[str], store: str) -> list[Rollout]:
-    """Open rollouts that hold one of these addresses."""
-    ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
-    known, clock = wiring.catalog(), wiring.clock()
-    rollouts = [
-        wiring.open_rollout(row.rollout_id, ledger, known=known, at=clock)
-        for row in ledger.rollouts(open_only=True)
-    ]
-    return [
-        rollout
-        for rollout in rollouts
-        if addresses & {target.address for target in rollout.state.targets.values()}
-    ]
+def tell(killed: Sequence[Killed], console: Console) -> None:
+    """Tells the notifiers of each rollout what the kill reached; after the report."""
+    for one in killed:
+        if one.rollout is not None and one.end is not None:
+            _tell_notifiers(one.rollout, one.end, console)
+
+
+def _tell_notifiers(rollout: Rollout, end: KillEnd, console: Console) -> None:
+    from rolloutctl.runner.telling import kill_messages, tell_now  # noqa: PLC0415 - after the act
+
+    try:
+        notifiers = wiring.notifiers_in(rollout.playbook.document, wiring.catalog())
+    except RolloutctlError as error:
+        console.talk(f"the notifiers of {rollout.rollout_id} were not told: {error.message}")
+        return
+    if notifiers:
+        for name, trouble in tell_now(kill_messages(rollout, end), notifiers).items():
+            console.talk(f"{name} could not be told: {trouble}")
+
+
+def _is_still_killed(rollout: Rollout) -> bool:
+    """It was killed and every target still is: confirming that again cannot serve a stranger."""
+    if rollout.state.phase is not Phase.KILLED:
+        return False
+    for order in orders_of(rollout):
+        try:
+            seen = order.provider.observe(order.target).exposure
+        except RolloutctlError:
+            return False
+        if seen is None or not seen.is_zero:
+            return False
+    return True
+
+
+def _opened(rollout_id: str, ledger: Journal) -> Rollout:
+    return wiring.open_way_back(rollout_id, ledger, known=wiring.catalog(), at=wiring.clock())
+
+
+def _kill_each(
+    console: Console, ids: Sequence[str], ledger: Journal, *, reason: str
+) -> list[Killed]:
+    """Kills rollouts side by side; what fails with one is told, and stops no other."""
+    if not ids:
+        return []
+
+    def kill(rollout_id: str) -> Killed:
+        try:
+            rollout = _opened(rollout_id, ledger)
+        except RolloutctlError as error:
+            return Killed(
+                rollout_id=rollout_id,
+                failure=f"{error.message} ({error.hint})" if error.hint else error.message,
+            )
+        return _kill(console, rollout, orders_of(rollout), reason=reason)
+
+    with ThreadPoolExecutor(min(len(ids), ROLLOUTS_AT_ONCE)) as threads:
+        return list(threads.map(kill, ids))
 
 
 def _kill_unheld(console: Console, orders: Sequence[KillOrder]) -> Killed:
@@ -142,18 +183,21 @@ def _kill(
     console: Console, rollout: Rollout, orders: Sequence[KillOrder], *, reason: str
 ) -> Killed:
     _announce(console, orders)
-    ledger: Journal = rollout.journal
     end = kill_rollout(
         rollout.rollout_id,
         orders,
-        journal=ledger,
+        journal=rollout.journal,
         clock=rollout.clock,
         fence=KillRequested(actor=wiring.actor(), reason=reason),
     )
     if end.journal_error:
         console.talk(f"the journal did not take all of it: {end.journal_error}")
     return Killed(
-        rollout_id=rollout.rollout_id, reports=end.reports, unrecorded=_lines(rollout, end)
+        rollout_id=rollout.rollout_id,
+        reports=end.reports,
+        unrecorded=_lines(rollout, end),
+        rollout=rollout,
+        end=end,
     )
 
 

@@ -27,4 +27,5 @@ def run(
         lambda state, actor: requests.reject(state, actor, reason),
         store=store,
         output=output,
+        goes_back=True,
     )

@@ -27,13 +27,21 @@ from rolloutctl.core import events as ev
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.decision import Decision, WaitUntil
 from rolloutctl.core.state import Phase, RolloutState
-from rolloutctl.errors import Conflict, ExitCode, LeaseHeld, Pending
+from rolloutctl.errors import (
+    Conflict,
+    ExitCode,
+    InvalidPlaybook,
+    InvalidSettings,
+    LeaseHeld,
+    Pending,
+)
 from rolloutctl.runner.loop import drive
 from rolloutctl.runner.requests import request
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import phase_line, readable_owner, status_document
 
 if TYPE_CHECKING:
+    from rolloutctl.core.ports import Journal
     from rolloutctl.runner.rollout import Rollout
 
 #: How long a live driver has to answer, in seconds; a measurement may be under way.
@@ -54,8 +62,17 @@ class Asked:
     after_seq: int
 
 
-def ask(rollout_id: str, make: Make, *, store: str, output: Output) -> ExitCode:
+def ask(
+    rollout_id: str, make: Make, *, store: str, output: Output, goes_back: bool = False
+) -> ExitCode:
     """Records a request and reports what came of it.
+
+    Args:
+        rollout_id: which one.
+        make: the event, or None if nothing has to be recorded.
+        store: the value of `--store`.
+        output: the form of the data on stdout.
+        goes_back: it is done with nothing but targets where the rest cannot be loaded.
 
     Raises:
         WrongPhase: the verb makes no sense now; nothing was recorded.
@@ -64,7 +81,7 @@ def ask(rollout_id: str, make: Make, *, store: str, output: Output) -> ExitCode:
     """
     console, clock, actor = Console(output=output), wiring.clock(), wiring.actor()
     ledger = wiring.journal(store, os.environ)
-    rollout = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=clock)
+    rollout = _opened(rollout_id, ledger, console, goes_back=goes_back)
     after_seq = rollout.state.seq
     request(ledger, clock, rollout_id, lambda state: make(state, actor))
     asked = Asked(rollout=rollout, console=console, actor=actor, after_seq=after_seq)
@@ -74,6 +91,22 @@ def ask(rollout_id: str, make: Make, *, store: str, output: Output) -> ExitCode:
     if not rollout.state.phase.is_at_rest:
         _see_to(asked, screen)
     return _report(asked)
+
+
+def _opened(rollout_id: str, ledger: Journal, console: Console, *, goes_back: bool) -> Rollout:
+    known, clock = wiring.catalog(), wiring.clock()
+    try:
+        return wiring.open_rollout(rollout_id, ledger, known=known, at=clock)
+    except (InvalidPlaybook, InvalidSettings) as error:
+        if not goes_back:
+            raise
+        rollout = wiring.open_way_back(rollout_id, ledger, known=known, at=clock)
+        problems = error.problems if isinstance(error, InvalidPlaybook) else ()
+        why = "; ".join(problem.message for problem in problems) or error.message
+        console.talk(
+            f"{rollout_id} cannot be driven here ({why}); its targets are enough to go back"
+        )
+        return rollout
 
 
 def _see_to(asked: Asked, screen: Screen) -> None:

@@ -27,4 +27,5 @@ def run(
         lambda state, actor: requests.rollback(state, actor, reason),
         store=store,
         output=output,
+        goes_back=True,
     )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rolloutctl.core.effects import Invoke
     from rolloutctl.core.events import Actor
     from rolloutctl.core.playbook import Playbook
-    from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Provider
+    from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Notifier, Provider
+    from rolloutctl.core.target import Target
     from rolloutctl.runner.adapters import Adapters, Invoker, InvokeResult
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
@@ -37,6 +38,15 @@ def load_playbook(
     from rolloutctl import playbook_file  # noqa: PLC0415 - YAML, for commands that read one
 
     return playbook_file.load(path, inputs=inputs, env=environ, catalog=known)
+
+
+def load_targets(
+    path: Path, inputs: Mapping[str, str], *, known: Catalog, environ: Mapping[str, str]
+) -> Mapping[str, Target]:
+    """Reads only the targets of a playbook. Raises `InvalidPlaybook`."""
+    from rolloutctl import playbook_file  # noqa: PLC0415 - YAML, for commands that read one
+
+    return playbook_file.targets(path, inputs=inputs, env=environ, catalog=known)
 
 
 def kinds(playbook: Playbook, known: Catalog) -> Kinds:
@@ -61,21 +71,34 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
 
     return Adapters(
         kinds=kinds(playbook, known),
-        providers={
-            target.name: known.load("providers", target.provider)()
-            for target in playbook.targets.values()
-        },
+        providers=providers(playbook.targets, known),
         sources={
             source.name: known.load("sources", source.kind)(source.spec)
             for source in playbook.sources.values()
         },
-        notifiers={
-            entry.name: known.load("notifiers", entry.kind)(entry.spec)
-            for entry in playbook.notifiers.values()
-        },
+        notifiers=_notifiers(playbook, known),
         gather=together,
         invoke=_invoker(playbook),
     )
+
+
+def providers(targets: Mapping[str, Target], known: Catalog) -> dict[str, Provider]:
+    """The adapter of each target by its name; does no I/O."""
+    return {name: known.load("providers", target.provider)() for name, target in targets.items()}
+
+
+def notifiers_in(document: str, known: Catalog) -> dict[str, Notifier]:
+    """The notifiers of a journalled document. Raises `InvalidPlaybook`, `InvalidSettings`."""
+    from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - after a kill
+
+    return _notifiers(parse_document(document, known), known)
+
+
+def _notifiers(playbook: Playbook, known: Catalog) -> dict[str, Notifier]:
+    return {
+        entry.name: known.load("notifiers", entry.kind)(entry.spec)
+        for entry in playbook.notifiers.values()
+    }
 
 
 def _invoker(playbook: Playbook) -> Invoker:
@@ -151,17 +174,10 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
         NotFound: the journal has no such rollout.
         InvalidPlaybook, InvalidSettings: a plug-in that it needs is missing here.
     """
-    from rolloutctl.core.events import Started  # noqa: PLC0415 - commands on rollouts only
-    from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - same
+    from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - commands on rollouts only
     from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
 
-    first = ledger.read(rollout_id)[0].event
-    if not isinstance(first, Started):
-        raise JournalUnavailable(
-            f"the journal of {rollout_id} does not begin with its start",
-            hint="restore the journal from a backup; nothing was changed",
-        )
-    playbook = parse_document(first.document, known)
+    playbook = parse_document(_document_of(rollout_id, ledger), known)
     return Rollout.open(
         rollout_id,
         playbook=playbook,
@@ -169,6 +185,42 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
         journal=ledger,
         clock=at,
     )
+
+
+def open_way_back(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock) -> Rollout:
+    """A rollout that can be killed or go back, and nothing else; only providers are needed.
+
+    Raises:
+        NotFound: the journal has no such rollout.
+        InvalidPlaybook, InvalidSettings: the provider of a target is missing here.
+    """
+    from rolloutctl.core.parse_way_back import parse_way_back  # noqa: PLC0415 - as above
+    from rolloutctl.core.ports import Kinds  # noqa: PLC0415 - same
+    from rolloutctl.runner.adapters import Adapters  # noqa: PLC0415 - same
+    from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
+
+    playbook = parse_way_back(_document_of(rollout_id, ledger), known)
+    return Rollout.open(
+        rollout_id,
+        playbook=playbook,
+        adapters=Adapters(
+            kinds=Kinds(gates={}, steps={}), providers=providers(playbook.targets, known)
+        ),
+        journal=ledger,
+        clock=at,
+    )
+
+
+def _document_of(rollout_id: str, ledger: Journal) -> str:
+    from rolloutctl.core.events import Started  # noqa: PLC0415 - as above
+
+    first = ledger.read(rollout_id)[0].event
+    if not isinstance(first, Started):
+        raise JournalUnavailable(
+            f"the journal of {rollout_id} does not begin with its start",
+            hint="restore the journal from a backup; nothing was changed",
+        )
+    return first.document
 
 
 def actor() -> Actor:
