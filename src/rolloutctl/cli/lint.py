@@ -14,7 +14,7 @@ from rolloutctl.cli.wiring import catalog
 from rolloutctl.core.json_types import Json
 from rolloutctl.errors import ExitCode, Problem
 from rolloutctl.ui.console import Console, Output
-from rolloutctl.ui.messages import API_VERSION, problem_text, problems_json
+from rolloutctl.ui.messages import API_VERSION, problem_text, problems_json, without_secrets
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Playbooks (YAML).")]
 
@@ -64,7 +64,8 @@ def _document(found: dict[str, tuple[Problem, ...]], errors: int) -> dict[str, J
 def _text(found: dict[str, tuple[Problem, ...]]) -> str:
     parts = []
     for file, problems in found.items():
-        parts += [problem_text(problem, line_of) for problem in problems]
+        shown = without_secrets(line_of, problems)
+        parts += [problem_text(problem, shown) for problem in problems]
         if not problems:
             parts.append(f"{file}: ok")
     return "\n".join(parts)

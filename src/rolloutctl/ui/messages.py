@@ -5,6 +5,7 @@ The lines of a playbook that an error points at are handed in by the caller.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from rolloutctl.core.json_types import Json
@@ -17,6 +18,16 @@ EXCERPT_LEAD = 40
 #: Version of every JSON document this program writes.
 API_VERSION = "rolloutctl/v1"
 
+#: What stands for a text that is never repeated.
+MASKED = "***"
+#: A key that means a secret with something other than a reference behind it, or a URL with
+#: a user in it.
+_SECRET_LIKE = re.compile(
+    r"(token|secret|passw|credential|api[-_]?key|authori[sz]ation|bearer)\w*[\"']?\s*:"
+    r"\s*[\"']?(?!\$\{|\{|[\"']|$)\S|://[^/\s]*@",
+    re.IGNORECASE,
+)
+
 #: Answers the text of line `n` of a file, or None if it cannot be read.
 LineOf = Callable[[str, int], str | None]
 
@@ -25,11 +36,27 @@ def error_text(error: RolloutctlError, line_of: LineOf) -> str:
     """What a person reads on stderr."""
     parts = []
     if isinstance(error, InvalidPlaybook):
-        parts += [problem_text(problem, line_of) for problem in error.problems]
+        shown = without_secrets(line_of, error.problems)
+        parts += [problem_text(problem, shown) for problem in error.problems]
     parts.append(f"error: {error.message}")
     if error.hint:
         parts.append(f"  hint: {error.hint}")
     return "\n".join(parts)
+
+
+def without_secrets(line_of: LineOf, problems: Sequence[Problem]) -> LineOf:
+    """`line_of` that shows no line on which somebody may have written a secret itself.
+
+    Such a line carries a problem whose text is masked, or looks like a secret under a key
+    that nobody knows (a misspelt `bearer_tokn: …`).
+    """
+    hidden = {(one.file, one.line) for one in problems if one.offending == MASKED}
+
+    def shown(file: str, number: int) -> str | None:
+        line = None if (file, number) in hidden else line_of(file, number)
+        return None if line is None or _SECRET_LIKE.search(line) else line
+
+    return shown
 
 
 def problem_text(problem: Problem, line_of: LineOf) -> str:
