@@ -8,13 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rolloutctl.core.exposure import split
 from rolloutctl.core.playbook import OnDrift
-from rolloutctl.testing import FakeFlag
 from worlds.dials import VERBS, WEATHER, Dials, dials_of
 from worlds.model import run
 from worlds.model_driver import hint, shrink, tally
-from worlds.quick_copy import quick_replace
 
 #: Seeds of one chunk; the chunks run side by side.
 CHUNK = 1_000
@@ -91,11 +88,3 @@ def test_a_failing_schedule_is_made_small():
 
     assert [verb for _, verb in small.acts] == ["kill"]
     assert (small.crashes, small.stalls, small.weather) == (0, 0, ())
-
-
-def test_the_quick_copy_is_the_librarys_replace():
-    """What makes the schedules fast must not change what they do."""
-    flag = FakeFlag(exposure=split(500), note="a note")
-
-    assert quick_replace(flag, version=7) == replace(flag, version=7)
-    assert quick_replace(split(500), shadow_bp=70) == replace(split(500), shadow_bp=70)

@@ -15,7 +15,6 @@ from functools import partial
 from random import Random
 
 from rolloutctl.core import events as ev
-from rolloutctl.core import machine
 from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.measurement import DataState
 from rolloutctl.core.playbook import Playbook
@@ -46,7 +45,6 @@ from rolloutctl.testing import (
 )
 from worlds.dials import Dials, model_playbook
 from worlds.invariants import Invariants, flag_of
-from worlds.quick_copy import quick_replace
 from worlds.rollouts import ACTOR, KINDS
 from worlds.turn_adapters import ServedLog, TurnClock, TurnJournal, TurnProvider, WatchedJournal
 from worlds.turns import Process, Turns, TurnThreading
@@ -372,15 +370,15 @@ def _ask(verb: str, state: RolloutState) -> ev.Event | None:
 @contextmanager
 def _in_turns(turns: Turns) -> Iterator[None]:
     """The kill's threads take turns too; a tracer (coverage) does not follow greenlets."""
-    threading, trace, copy = kill_module.threading, sys.gettrace(), machine.replace
-    kill_module.threading, machine.replace = TurnThreading, quick_replace
+    threading, trace = kill_module.threading, sys.gettrace()
+    kill_module.threading = TurnThreading
     TurnThreading.turns = turns
     sys.settrace(None)
     try:
         yield
     finally:
         sys.settrace(trace)
-        kill_module.threading, machine.replace = threading, copy
+        kill_module.threading = threading
 
 
 def run(

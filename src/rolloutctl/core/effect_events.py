@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.effects import Effect, Expose, Invoke, Restore, target_of
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.observation import Observation
 from rolloutctl.core.state import (
     IllegalEvent,
@@ -44,19 +44,19 @@ def follow_effect(
 
 
 def _intended(state: RolloutState, event: ev.Intended, at: datetime) -> RolloutState:
-    state = replace(state, open={**state.open, event.key: OpenIntent(intended=event, at=at)})
+    state = evolve(state, open={**state.open, event.key: OpenIntent(intended=event, at=at)})
     name = target_of(event.effect)
     if name:
-        state = with_target(state, replace(state.targets[name], is_written=True))
+        state = with_target(state, evolve(state.targets[name], is_written=True))
         if name not in state.written_order:
-            state = replace(state, written_order=(*state.written_order, name))
+            state = evolve(state, written_order=(*state.written_order, name))
     if state.step is None or state.rollback is not None:
         return state
     if isinstance(event.effect, Expose):
         # SAFETY: evidence gathered before a write is never pooled with what follows it.
-        state = replace(state, gates=without_step_gates(state))
-    step = replace(state.step, is_begun=True, may_rerun=False) if state.step else None
-    return replace(state, step=step)
+        state = evolve(state, gates=without_step_gates(state))
+    step = evolve(state.step, is_begun=True, may_rerun=False) if state.step else None
+    return evolve(state, step=step)
 
 
 def _applied(state: RolloutState, event: ev.Applied, at: datetime) -> RolloutState:
@@ -69,21 +69,21 @@ def _applied(state: RolloutState, event: ev.Applied, at: datetime) -> RolloutSta
         state = _seen_in_force(state, effect, event.after, at)
     if isinstance(effect, Restore) or state.rollback is not None or state.step is None:
         return state
-    step = replace(state.step, done={**state.step.done, event.key: at}, failure="")
+    step = evolve(state.step, done={**state.step.done, event.key: at}, failure="")
     if isinstance(effect, Invoke):
-        step = replace(step, outputs=(*step.outputs, event.output))
-    return replace(state, step=step)
+        step = evolve(step, outputs=(*step.outputs, event.output))
+    return evolve(state, step=step)
 
 
 def _closed(state: RolloutState, key: str) -> RolloutState:
-    return replace(state, open={k: intent for k, intent in state.open.items() if k != key})
+    return evolve(state, open={k: intent for k, intent in state.open.items() if k != key})
 
 
 def _seen_in_force(
     state: RolloutState, effect: Effect, after: Observation, at: datetime
 ) -> RolloutState:
     name = target_of(effect)
-    target = replace(
+    target = evolve(
         state.targets[name],
         exposure=after.exposure,
         fingerprint=after.fingerprint,
@@ -94,13 +94,13 @@ def _seen_in_force(
         observed_at=None if state.rollback is not None else at,
     )
     if state.rollback is not None:
-        target = replace(target, restored_at=at)
+        target = evolve(target, restored_at=at)
     elif isinstance(effect, Expose):
-        target = replace(target, wanted=effect.exposure, is_to_reapply=False)
+        target = evolve(target, wanted=effect.exposure, is_to_reapply=False)
     state = with_target(state, target)
     exposes = after.exposure is None or not after.exposure.is_zero
     if state.exposed_since is None and exposes:
-        state = replace(state, exposed_since=at)
+        state = evolve(state, exposed_since=at)
     return state
 
 
@@ -112,8 +112,8 @@ def _apply_failed(state: RolloutState, event: ev.ApplyFailed, at: datetime) -> R
     permanent = event.why in {ev.Why.REFUSED, ev.Why.FAILED}
     if permanent and state.rollback is None and state.step is not None:
         invocation = intent is not None and isinstance(intent.intended.effect, Invoke)
-        step = replace(state.step, failure=event.message, is_failed_invocation=invocation)
-        state = replace(state, step=step)
+        step = evolve(state.step, failure=event.message, is_failed_invocation=invocation)
+        state = evolve(state, step=step)
     return state
 
 
@@ -121,11 +121,11 @@ def _target_failed(state: RolloutState, event: ev.ApplyFailed, at: datetime) -> 
     target = state.targets[event.target]
     if event.why is ev.Why.HALF_DONE and event.after is not None:
         # SAFETY: parts of our own write are not somebody else's edit.
-        target = replace(target, fingerprint=event.after.fingerprint)
+        target = evolve(target, fingerprint=event.after.fingerprint)
     quiet = event.why in {ev.Why.NOT_LANDED, ev.Why.HALF_DONE, ev.Why.DRIFTED}
     failures = target.failures + 1
     wait_s = 0.0 if quiet and failures == 1 else retry_s(failures, event.retry_after_s)
     retry_at = at + timedelta(seconds=wait_s)
     return with_target(
-        state, replace(target, failures=failures, retry_at=retry_at, last_error=event.message)
+        state, evolve(target, failures=failures, retry_at=retry_at, last_error=event.message)
     )

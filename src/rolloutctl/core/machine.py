@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.effect_events import follow_effect
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.phase_events import follow_phase
 from rolloutctl.core.state import (
     IllegalEvent,
@@ -103,7 +103,7 @@ def fold(
             continue
         if record.seq != state.seq + 1:
             raise IllegalEvent(f"{rollout_id}: seq {record.seq} follows {state.seq}")
-        state = replace(follow(state, record.event, record.at), seq=record.seq)
+        state = evolve(follow(state, record.event, record.at), seq=record.seq)
     if state is None:
         raise IllegalEvent(f"{rollout_id}: the journal is empty")
     return state
@@ -111,12 +111,12 @@ def fold(
 
 def observed(state: RolloutState, target: str, at: datetime) -> RolloutState:
     """Notes that this process looked at `target`; not journalled."""
-    return with_target(state, replace(state.targets[target], observed_at=at))
+    return with_target(state, evolve(state.targets[target], observed_at=at))
 
 
 def judged(state: RolloutState, events: Iterable[ev.GateJudged]) -> RolloutState:
     """The state after judgements, `seq` left alone: they may not be recorded yet."""
-    return replace(state, gates={**state.gates, **{event.gate: event.record for event in events}})
+    return evolve(state, gates={**state.gates, **{event.gate: event.record for event in events}})
 
 
 def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
@@ -129,9 +129,9 @@ def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
         case ev.Started():
             raise IllegalEvent(f"{state.rollout_id}: Started twice")
         case ev.LeaseTaken(epoch=epoch):
-            return replace(state, epoch=epoch)
+            return evolve(state, epoch=epoch)
         case ev.Notified(notifier=notifier, of_seq=of_seq):
-            return replace(state, notified={**state.notified, notifier: of_seq})
+            return evolve(state, notified={**state.notified, notifier: of_seq})
         case ev.GateJudged():
             return judged(state, [event])
         case ev.Intended() | ev.Applied() | ev.ApplyFailed():

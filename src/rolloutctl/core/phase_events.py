@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import ZERO
 from rolloutctl.core.state import (
     Phase,
@@ -32,7 +32,7 @@ def follow_phase(
     """The state after the rollout as a whole changed course."""
     match event:
         case ev.Paused(because=because):
-            return replace(
+            return evolve(
                 state,
                 phase=Phase.PAUSED,
                 resume_to=state.phase,
@@ -45,15 +45,15 @@ def follow_phase(
         case ev.RollbackStarted():
             return _rolling_back(state, event, at)
         case ev.KillRequested(actor=actor, reason=reason):
-            return replace(
+            return evolve(
                 state, phase=Phase.KILLING, killed_at=at, kill_actor=actor, kill_reason=reason
             )
         case ev.TargetKilled():
             return _target_killed(state, event)
         case ev.Held(held_as=held_as, because=because):
-            return replace(state, phase=Phase.HELD, held_as=held_as, ended_because=because)
+            return evolve(state, phase=Phase.HELD, held_as=held_as, ended_because=because)
         case ev.Stuck(targets=targets, because=because):
-            return replace(state, phase=Phase.STUCK, stuck_targets=targets, ended_because=because)
+            return evolve(state, phase=Phase.STUCK, stuck_targets=targets, ended_because=because)
         case ev.Finished():
             return _finished(state, event)
         case _:  # pragma: no cover - the type checker proves it
@@ -61,11 +61,11 @@ def follow_phase(
 
 
 def _target_killed(state: RolloutState, event: ev.TargetKilled) -> RolloutState:
-    state = replace(state, kills={**state.kills, event.target: event})
+    state = evolve(state, kills={**state.kills, event.target: event})
     if not event.confirmed:
         return state
     # Only the share is known: the kill read the target, the journal has no observation.
-    target = replace(state.targets[event.target], exposure=ZERO)
+    target = evolve(state.targets[event.target], exposure=ZERO)
     return with_target(state, target)
 
 
@@ -74,7 +74,7 @@ def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutSta
     deadline_from = at if state.phase is Phase.HELD else state.deadline_from
     step = state.step
     if step is not None:
-        step = replace(step, failure="", is_failed_invocation=False, may_rerun=True)
+        step = evolve(step, failure="", is_failed_invocation=False, may_rerun=True)
     targets = state.targets
     if event.reapply:
         # The edit is accepted as the state to write over; the write itself still compares.
@@ -82,7 +82,7 @@ def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutSta
             name: target if target.drift is None else accepting(target, target.drift)
             for name, target in targets.items()
         }
-    return replace(
+    return evolve(
         state,
         phase=phase,
         deadline_from=deadline_from,
@@ -97,7 +97,7 @@ def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutSta
 
 def _rolling_back(state: RolloutState, event: ev.RollbackStarted, at: datetime) -> RolloutState:
     targets = {
-        name: replace(
+        name: evolve(
             target,
             restored_at=None,
             is_settled=False,
@@ -108,7 +108,7 @@ def _rolling_back(state: RolloutState, event: ev.RollbackStarted, at: datetime) 
         for name, target in state.targets.items()
     }
     rollback = Rollback(cause=event.cause, because=event.because, fence_at=at, actor=event.actor)
-    return replace(
+    return evolve(
         state,
         phase=Phase.ROLLING_BACK,
         rollback=rollback,
@@ -128,7 +128,7 @@ _END_PHASES = {
 
 
 def _finished(state: RolloutState, event: ev.Finished) -> RolloutState:
-    return replace(
+    return evolve(
         state,
         phase=_END_PHASES[event.finished_as],
         finished_as=event.finished_as,

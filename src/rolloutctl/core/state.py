@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from rolloutctl.core.events import (
     PromoteRequested,
     TargetKilled,
 )
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.observation import Observation
 
@@ -166,7 +167,7 @@ class IllegalEvent(ValueError):
 
 def with_target(state: RolloutState, target: TargetState) -> RolloutState:
     """The state with one target's part replaced."""
-    return replace(state, targets={**state.targets, target.name: target})
+    return evolve(state, targets={**state.targets, target.name: target})
 
 
 def without_step_gates(state: RolloutState) -> dict[str, GateRecord]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import ZERO
 from rolloutctl.core.state import (
     IllegalEvent,
@@ -35,7 +35,7 @@ def follow_step(
         case ev.StepLeft(override=override):
             promote = state.promote
             fast = state.is_fast or (promote is not None and promote.full and override)
-            return replace(
+            return evolve(
                 state,
                 phase=Phase.RUNNING,
                 step=None,
@@ -47,9 +47,9 @@ def follow_step(
                 paused_because="",
             )
         case ev.PromoteRequested():
-            return replace(state, promote=event, promote_at=at)
+            return evolve(state, promote=event, promote_at=at)
         case ev.PromoteRefused():
-            return replace(state, promote=None, promote_at=None)
+            return evolve(state, promote=None, promote_at=None)
         case ev.HoldExtended() | ev.Asked() | ev.Approved():
             return _hold_event(state, event)
         case _:  # pragma: no cover - the type checker proves it
@@ -63,7 +63,7 @@ def _entered(state: RolloutState, index: int, at: datetime) -> RolloutState:
         name: target.exposure if target.exposure is not None else ZERO
         for name, target in state.targets.items()
     }
-    return replace(state, step=StepState(index=index, entered_at=at, base=base))
+    return evolve(state, step=StepState(index=index, entered_at=at, base=base))
 
 
 def _hold_event(
@@ -73,10 +73,10 @@ def _hold_event(
         raise IllegalEvent(f"{state.rollout_id}: {type(event).__name__} of another step")
     match event:
         case ev.HoldExtended(until=until):
-            return replace(state, step=replace(state.step, extended_until=until))
+            return evolve(state, step=evolve(state.step, extended_until=until))
         case ev.Asked():
-            return replace(state, phase=Phase.ASKING, step=replace(state.step, is_asked=True))
+            return evolve(state, phase=Phase.ASKING, step=evolve(state.step, is_asked=True))
         case ev.Approved():
-            return replace(state, phase=Phase.RUNNING, step=replace(state.step, is_approved=True))
+            return evolve(state, phase=Phase.RUNNING, step=evolve(state.step, is_approved=True))
         case _:  # pragma: no cover - the type checker proves it
             assert_never(event)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.observation import Observation
 from rolloutctl.core.state import (
     RolloutState,
@@ -24,13 +24,13 @@ def follow_target(
     target = state.targets[event.target]
     match event:
         case ev.Drifted(observation=observation):
-            return with_target(state, replace(target, drift=observation, observed_at=at))
+            return with_target(state, evolve(target, drift=observation, observed_at=at))
         case ev.DriftCleared(accepted=accepted):
             if accepted is None:
-                return with_target(state, replace(target, drift=None))
+                return with_target(state, evolve(target, drift=None))
             return with_target(state, accepting(target, accepted))
         case ev.OutsideKilled(observation=observation):
-            cleared = replace(
+            cleared = evolve(
                 target,
                 drift=None,
                 is_outside_killed=True,
@@ -39,10 +39,10 @@ def follow_target(
             )
             return with_target(state, cleared)
         case ev.Settled():
-            return with_target(state, replace(target, is_settled=True, observed_at=at))
+            return with_target(state, evolve(target, is_settled=True, observed_at=at))
         case ev.Unsettled():
             return with_target(
-                state, replace(target, restored_at=None, is_settled=False, observed_at=at)
+                state, evolve(target, restored_at=None, is_settled=False, observed_at=at)
             )
         case _:  # pragma: no cover - the type checker proves it
             assert_never(event)
@@ -50,7 +50,7 @@ def follow_target(
 
 def accepting(target: TargetState, seen: Observation) -> TargetState:
     """Somebody's edit as the state that our next write starts from."""
-    return replace(
+    return evolve(
         target,
         drift=None,
         fingerprint=seen.fingerprint,

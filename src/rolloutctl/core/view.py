@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rolloutctl.core.arm_names import only_mirrors
 from rolloutctl.core.effects import Effect, target_of
 from rolloutctl.core.events import GateRecord
 from rolloutctl.core.lazily import lazily
 from rolloutctl.core.playbook import Gate, Playbook, Step
 from rolloutctl.core.ports import Kinds, StepContext
-from rolloutctl.core.state import Phase, RolloutState, StepState
+from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.core.verdict import Outcome
 
 #: How long a rollout with nothing to measure waits before it is looked at again.
@@ -29,6 +30,7 @@ class View:
     state: RolloutState
     kinds: Kinds
     now: datetime
+
     @lazily
     def step(self) -> Step | None:
         """The playbook's entry for the step being worked on."""
@@ -72,6 +74,17 @@ class View:
             or target.exposure.include is not None
             for target in self.state.targets.values()
             if target.is_written
+        )
+
+    @lazily
+    def mirrors(self) -> tuple[str, ...]:
+        """Targets whose canary gets mirrored requests only."""
+        return tuple(
+            [
+                target.name
+                for target in self.state.targets.values()
+                if target.exposure is not None and only_mirrors(target.exposure)
+            ]
         )
 
     @lazily

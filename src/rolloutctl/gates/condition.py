@@ -21,8 +21,13 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _CONDITION = re.compile(r"(<=|>=|==|!=|<|>)\s*(\S.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
-#: Seven digits tell 0.9499999 from 0.95, so that no message reads "observed 0.95 < 0.95".
-_DIGITS = ".7g"
+#: Digits of a limit: as many as people write.
+_LIMIT_DIGITS = 7
+#: Digits of a measured number, below and from 1 on; more where rounding would move it
+#: across the limit: no message reads "observed 0.95 < 0.95".
+_SMALL_DIGITS, _DIGITS = 2, 3
+#: From here on whole numbers are shown, never an exponent.
+_WHOLE_FROM = 1_000
 #: Parsed texts kept in memory: a playbook has a few, and asks for them at every tick.
 _TEXTS_MAX = 1_024
 
@@ -39,7 +44,7 @@ class Condition:
     unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.sign} {self.show(self.limit)}"
+        return f"{self.sign} {self._in_unit(self.limit):.{_LIMIT_DIGITS}g}{self._unit}"
 
     def holds(self, number: float) -> bool:
         """Does it hold for this number? Never for a NaN."""
@@ -50,9 +55,44 @@ class Condition:
         return self.holds(math.inf) if self.limit <= bound else None
 
     def show(self, number: float) -> str:
-        """Formats a number in the unit of the limit."""
-        scaled = number * 100 if self.unit == "%" else number
-        return f"{scaled:{_DIGITS}}{self.unit}"
+        """Formats a measured number in the unit of the limit, rounded for people.
+
+        Rounding never hides on which side of the limit the number is.
+        """
+        scaled, limit = self._in_unit(number), self._in_unit(self.limit)
+        if not math.isfinite(scaled):
+            return f"{scaled}{self._unit}"
+        digits = _SMALL_DIGITS if abs(scaled) < 1 else _DIGITS
+        while _side(_rounded(scaled, digits), limit) != _side(scaled, limit):
+            digits += 1  # ends: 17 digits are the number itself
+        return f"{_text(_rounded(scaled, digits))}{self._unit}"
+
+    @property
+    def _unit(self) -> str:
+        return "ms" if self._is_short else self.unit
+
+    @property
+    def _is_short(self) -> bool:
+        """Durations against a limit below a second are told in milliseconds."""
+        return self.unit == "s" and 0 < self.limit < 1
+
+    def _in_unit(self, number: float) -> float:
+        factor = 100 if self.unit == "%" else 1000 if self._is_short else 1
+        return float(f"{number * factor:.15g}")  # 0.07 * 100 is 7.000000000000001
+
+
+def _rounded(number: float, digits: int) -> float:
+    if abs(number) >= _WHOLE_FROM and digits <= _DIGITS:
+        return float(round(number))
+    return float(f"{number:.{digits}g}")
+
+
+def _side(number: float, limit: float) -> int:
+    return (number > limit) - (number < limit)
+
+
+def _text(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number!r}"  # noqa: PLR2004 - exact integers end near there
 
 
 @lru_cache(maxsize=_TEXTS_MAX)

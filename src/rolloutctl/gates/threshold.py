@@ -254,7 +254,8 @@ def _lasting(
 ) -> tuple[Evidence, Verdict]:
     """A failure counts once it has lasted for `for`; anything else ends it."""
     if verdict.outcome is not Outcome.FAIL:
-        return replace(known, failing=None), verdict
+        ended = known if known.failing is None else replace(known, failing=None)
+        return ended, verdict
     now_s = context.now.timestamp()
     streak = known.failing
     if streak is None or not 0 <= now_s - streak.seen_at_s <= GAP_INTERVALS * context.interval_s:

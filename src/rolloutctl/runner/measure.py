@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.arm_names import arm_names, only_mirrors
-from rolloutctl.core.exposure import Exposure
+from rolloutctl.core.arm_names import arm_names
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.judging import next_record
 from rolloutctl.core.measurement import Query, Reading
 from rolloutctl.core.observation import Observation
-from rolloutctl.core.playbook import Gate
+from rolloutctl.core.playbook import Gate, Playbook
 from rolloutctl.core.ports import GateContext, MetricSource
 from rolloutctl.core.state import Phase, TargetState
 from rolloutctl.core.view import View
@@ -36,8 +36,8 @@ def measure(rollout: Rollout, gates: Sequence[str], targets: Sequence[str]) -> N
         playbook=rollout.playbook, state=rollout.state, kinds=rollout.adapters.kinds, now=now
     )
     asked = [_ask(view, rollout.playbook.gates[name]) for name in gates]
-    wanted = {(one.gate.source, query) for one in asked for query in one.queries}
-    readings = _readings(rollout, sorted(wanted, key=str), now_of=asked)
+    wanted = dict.fromkeys((one.gate.source, query) for one in asked for query in one.queries)
+    readings = _readings(rollout, list(wanted), now_of=asked)
     facts = _observations(rollout, targets)
     try:
         rollout.judged([_judge(view, one, readings) for one in asked])
@@ -60,27 +60,25 @@ def context_of(view: View, gate: Gate) -> GateContext:
     )
 
 
-#: Names by (playbook document, gate, targets that only mirror): a look needs them, and
-#: they change only with the exposure. Bounded: an agent drives many rollouts.
+#: Names by (playbook, gate, targets that only mirror): every look needs them, and they
+#: change only with the exposure. Bounded: an agent drives many rollouts. The playbook is
+#: kept with its names, so that its id stays its own.
 _ARMS_MAX = 4096
-_arms_known: dict[tuple[str, str, tuple[str, ...]], Mapping[str, str]] = {}
+_arms_known: dict[tuple[int, str, tuple[str, ...]], tuple[Playbook, Mapping[str, str]]] = {}
 
 
 def _arms(view: View, gate: Gate) -> Mapping[str, str]:
-    exposures = _exposures(view)
-    mirrors = tuple(name for name, exposure in exposures.items() if only_mirrors(exposure))
-    known_as = (view.playbook.sha256, gate.name, mirrors)
-    arms = _arms_known.get(known_as)
-    if arms is None:
-        if len(_arms_known) >= _ARMS_MAX:
-            _arms_known.clear()
-        arms = _arms_known[known_as] = arm_names(view.playbook, gate, exposures=exposures)
-    return arms
-
-
-def _exposures(view: View) -> Mapping[str, Exposure]:
+    known_as = (id(view.playbook), gate.name, view.mirrors)
+    known = _arms_known.get(known_as)
+    if known is not None:
+        return known[1]
+    if len(_arms_known) >= _ARMS_MAX:
+        _arms_known.clear()
     targets = view.state.targets.values()
-    return {target.name: target.exposure for target in targets if target.exposure is not None}
+    exposures = {one.name: one.exposure for one in targets if one.exposure is not None}
+    arms = arm_names(view.playbook, gate, exposures=exposures)
+    _arms_known[known_as] = (view.playbook, arms)
+    return arms
 
 
 def _ask(view: View, gate: Gate) -> _Asked:
@@ -121,7 +119,7 @@ def _judge(view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading
         previous, verdict, evidence, limits=gate.limits, now=view.now, since=one.context.since
     )
     if gate.name in view.playbook.guardrails:
-        record = replace(record, is_guardrail=True)
+        record = evolve(record, is_guardrail=True)
     return ev.GateJudged(
         gate=gate.name,
         step=view.state.steps_left,
