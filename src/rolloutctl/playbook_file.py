@@ -195,7 +195,7 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             self._tell_syntax(error)
         if self.root is None and not self.report.has_errors:
-            fix = "write a playbook, or start with rolloutctl init"
+            fix = "write a playbook; rolloutctl demo --keep DIR leaves one that works, to copy"
             self.report.error(_at(1, 1), "the file is empty", fix=fix)
         return self.root
 

@@ -2,9 +2,9 @@
 
 A file of `sessions` holds command lines (`$ `), their stdout, their stderr (`! `) and their
 exit code (`= `). Lines with `@ ` happen to the world: `gate X` sets what Prometheus
-answers, `turn S X` sets it once S seconds have passed, `later S` lets time pass, `interrupt S` presses Ctrl-C after S seconds, `edit A B`
-is another hand in the flag file, `reset` puts the flag file back, `broken` takes it away,
-`set X=Y` sets a variable.
+answers, `turn S X` sets it once S seconds have passed, `later S` lets time pass,
+`interrupt S` presses Ctrl-C after S seconds, `edit A B` is another hand in the flag file,
+`reset` puts the flag file back, `broken` takes it away, `set X=Y` sets a variable.
 Run with UPDATE_SESSIONS=1 to write what is said now, then read the difference.
 """
 

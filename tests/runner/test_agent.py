@@ -2,125 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from dataclasses import replace
-from datetime import timedelta
-
-import pytest
 
 from rolloutctl.clock import SystemClock, monotonic_s
 from rolloutctl.core import events as ev
 from rolloutctl.core.exposure import split
-from rolloutctl.core.machine import fold
 from rolloutctl.core.state import Phase
-from rolloutctl.errors import LeaseHeld, NotFound
 from rolloutctl.runner import agent as agents
 from rolloutctl.runner import requests
-from rolloutctl.runner import start as starting
-from rolloutctl.runner.adapters import Adapters
-from rolloutctl.runner.agent import AgentPorts, Happened, run_agent
-from rolloutctl.runner.one_pass import tick_once
-from rolloutctl.runner.owner import make_owner, owner_is_dead, take_over
-from rolloutctl.runner.rollout import LEASE_TTL_S, Rollout
+from rolloutctl.runner.agent import Happened, run_agent
+from rolloutctl.runner.rollout import LEASE_TTL_S
 from rolloutctl.runner.turn import lease_ttl_s
-from rolloutctl.steps.canary import CanarySpec
 from rolloutctl.store.sqlite import SqliteJournal
-from rolloutctl.testing import (
-    FakeClock,
-    FakeFlag,
-    FakeProvider,
-    FakeSource,
-    FakeWorld,
-    MemoryJournal,
-)
-from worlds.rollouts import ACTOR, KINDS, playbook, step
-
-
-class Fleet:
-    """Rollouts with a flag each, on one journal, and agents in this process."""
-
-    def __init__(self, count, *, journal=None, clock=None, book=None):
-        self.clock = clock or FakeClock()
-        self.journal = journal or MemoryJournal()
-        self.source = FakeSource(answers={"success": lambda _: 0.99, "floor": lambda _: 0.99})
-        self.said = []
-        self.broken = set()
-        self.opened = []
-        self.notifiers = {}
-        self.books, self.worlds = {}, {}
-        for number in range(count):
-            self.add(f"r-{number}", book or playbook())
-
-    def add(self, rollout_id, book):
-        one = book.targets["llm"]
-        spec = replace(one.spec, flag=rollout_id)
-        self.books[rollout_id] = replace(
-            book, sha256=rollout_id, targets={"llm": replace(one, spec=spec)}
-        )
-        world = FakeWorld(clock=self.clock, flags={rollout_id: FakeFlag()})
-        world.flags["shadow-llm"] = FakeFlag()
-        self.worlds[rollout_id] = world
-        starting.start(
-            self.books[rollout_id],
-            self.adapters(rollout_id),
-            self.journal,
-            clock=self.clock,
-            rollout_id=rollout_id,
-            actor=ACTOR,
-        )
-
-    def adapters(self, rollout_id):
-        provider = FakeProvider(self.worlds[rollout_id])
-        return Adapters(
-            kinds=KINDS,
-            providers={"llm": provider},
-            sources={"fake": self.source},
-            notifiers=self.notifiers,
-        )
-
-    def open(self, row):
-        self.opened.append(row.rollout_id)
-        if row.rollout_id in self.broken:
-            raise RuntimeError(f"a bug in {row.rollout_id}")
-        return Rollout.open(
-            row.rollout_id,
-            playbook=self.books[row.rollout_id],
-            adapters=self.adapters(row.rollout_id),
-            journal=self.journal,
-            clock=self.clock,
-        )
-
-    def ports(self, owner="agent-1", *, workers=0, **more):
-        return AgentPorts(
-            open_rollout=self.open,
-            journal=self.journal,
-            clock=self.clock,
-            owner=owner,
-            workers=workers,
-            on_event=self.said.append,
-            **more,
-        )
-
-    def run(self, seconds, *, owner="agent-1", poll_s=5.0):
-        """An agent in this thread, for some fake time."""
-        until = self.clock.now() + timedelta(seconds=seconds)
-        run_agent(self.ports(owner), stop=lambda: self.clock.now() >= until, poll_s=poll_s)
-
-    def state(self, rollout_id):
-        return fold(rollout_id, self.journal.read(rollout_id))
-
-    def phases(self):
-        return {name: self.state(name).phase for name in self.books}
-
-    def happened(self, rollout_id):
-        return [event.happened for event in self.said if event.rollout_id == rollout_id]
-
-    def owners(self, rollout_id):
-        records = self.journal.read(rollout_id)
-        return [r.event.owner for r in records if isinstance(r.event, ev.LeaseTaken)]
+from worlds.fleet import Fleet, quick
+from worlds.rollouts import ACTOR, playbook
 
 
 def test_every_open_rollout_is_driven_to_its_end():
@@ -336,115 +232,7 @@ def test_leases_grow_longer_with_the_number_of_rollouts():
     assert many == 60.0
 
 
-# -- one pass -----------------------------------------------------------------------
-
-
-def test_passes_from_cron_bring_a_rollout_to_its_end():
-    """Each pass does what is due, says when the next is due, and leaves no lease."""
-    fleet = Fleet(2)
-    passes = []
-
-    for _ in range(20):
-        passes.append(tick_once(fleet.ports()))
-        fleet.clock.advance(60)
-
-    assert set(fleet.phases().values()) == {Phase.SUCCEEDED}
-    first = next(one for one in passes[0] if one.rollout_id == "r-0")
-    assert first.phase is Phase.RUNNING
-    assert first.next_at is not None
-    assert passes[-1] == []
-
-
-def test_a_pass_judges_overdue_holds_on_fresh_data():
-    """Hours between two passes skip no gate."""
-    fleet = Fleet(1)
-    tick_once(fleet.ports())
-    fleet.clock.advance(8 * 3600.0)
-    fleet.source.answers["success"] = lambda _: 0.5
-
-    tick_once(fleet.ports())
-    fleet.clock.advance(60.0)
-    tick_once(fleet.ports())
-
-    assert fleet.phases() == {"r-0": Phase.ROLLED_BACK}
-
-
-def test_a_pass_reports_what_it_could_not_drive():
-    """A broken one and one that another process drives; the rest goes on."""
-    fleet = Fleet(3)
-    fleet.broken.add("r-0")
-    fleet.journal.acquire_lease("r-1", "other", now=fleet.clock.now(), ttl_s=100)
-
-    passed = {one.rollout_id: one for one in tick_once(fleet.ports())}
-
-    assert "a bug in r-0" in passed["r-0"].because
-    assert passed["r-0"].phase is None
-    assert isinstance(passed["r-1"].error, LeaseHeld)
-    assert passed["r-2"].error is None
-
-
-# -- dead owners ---------------------------------------------------------------------
-
-
-def test_an_owner_that_ran_here_and_is_gone_is_dead():
-    """A process that has ended; this one lives."""
-    code = "from rolloutctl.runner.owner import make_owner; import os; "
-    code += "print(make_owner('ana@' + os.uname().nodename))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    mine = make_owner(f"ana@{os.uname().nodename}")
-
-    assert owner_is_dead(ran.stdout.strip())
-    assert not owner_is_dead(mine)
-
-
-@pytest.mark.parametrize("owner", ["somebody", "ana@elsewhere:1:2:3:4", "a:b:c:d:e", ""])
-def test_an_owner_that_cannot_be_judged_is_alive(owner):
-    """Another host, another format: its lease runs out by itself."""
-    assert not owner_is_dead(owner)
-
-
-def dead_owner():
-    """An owner on this host whose process never ran: another start time."""
-    mine = make_owner(f"ana@{os.uname().nodename}").split(":")
-    mine[2] = "1"
-    return ":".join(mine)
-
-
-def test_a_dead_owners_lease_is_taken_at_once_a_live_ones_is_not():
-    """Nobody waits for the time to live of a process that is gone."""
-    fleet = Fleet(2)
-    now = fleet.clock.now()
-    fleet.journal.acquire_lease("r-0", dead_owner(), now=now, ttl_s=10_000)
-    fleet.journal.acquire_lease("r-1", "other", now=now, ttl_s=10_000)
-    rows = {row.rollout_id: row for row in fleet.journal.rollouts()}
-
-    take_over(fleet.open(rows["r-0"]), "me")
-
-    assert fleet.owners("r-0")[-1] == "me"
-    with pytest.raises(LeaseHeld):
-        take_over(fleet.open(rows["r-1"]), "me")
-
-
-def test_an_agent_takes_over_from_a_dead_one():
-    """On the same machine, at its next look."""
-    fleet = Fleet(1)
-    fleet.journal.acquire_lease("r-0", dead_owner(), now=fleet.clock.now(), ttl_s=10_000)
-
-    fleet.run(1000)
-
-    assert fleet.phases() == {"r-0": Phase.SUCCEEDED}
-
-
 # -- threads and files ----------------------------------------------------------------
-
-
-def quick():
-    """A playbook that is over in moments of real time."""
-    steps = tuple(
-        replace(step(n, "canary", CanarySpec(canary=bp), ("llm",), gates=()), hold_s=0.0)
-        for n, bp in enumerate((500, 5000, 10000))
-    )
-    return replace(playbook(steps=steps), guardrails=())
 
 
 def test_two_agents_on_one_file_drive_each_rollout_once(tmp_path, monkeypatch):
@@ -475,30 +263,6 @@ def test_two_agents_on_one_file_drive_each_rollout_once(tmp_path, monkeypatch):
     for world in fleet.worlds.values():
         assert [e for _, _, e, _ in world.served] == [split(500), split(5000), split(10000)]
     journal.close()
-
-
-def test_a_pass_with_workers_answers_in_the_order_of_the_table(tmp_path):
-    """Threads change nothing about the answer."""
-    journal = SqliteJournal(tmp_path / "journal.db")
-    fleet = Fleet(8, journal=journal, clock=SystemClock(), book=quick())
-    rows = [row.rollout_id for row in journal.rollouts(open_only=True)]
-
-    passed = tick_once(fleet.ports(workers=4))
-
-    assert [one.rollout_id for one in passed] == rows
-    assert {one.phase for one in passed} == {Phase.SUCCEEDED}
-    assert {one.error for one in passed} == {None}
-    journal.close()
-
-
-def test_a_closed_rollout_is_no_error_for_a_pass():
-    """Between the table and the opening a rollout may be gone."""
-    fleet = Fleet(1)
-    ports = replace(fleet.ports(), open_rollout=lambda _: (_ for _ in ()).throw(NotFound("gone")))
-
-    (passed,) = tick_once(ports)
-
-    assert isinstance(passed.error, NotFound)
 
 
 def test_what_a_dead_process_did_not_tell_of_a_rollout_at_rest_is_told_once():

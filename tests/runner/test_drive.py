@@ -13,6 +13,7 @@ from rolloutctl.runner import requests
 from rolloutctl.runner import start as starting
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import KillOrder, in_turn
+from rolloutctl.runner.tick import tick
 from rolloutctl.testing import FakeProvider, Fault
 from worlds.rollouts import ACTOR, ROLLOUT, Boundaries, Stage, playbook
 
@@ -252,8 +253,6 @@ def test_a_process_that_was_away_for_hours_judges_before_it_moves():
     stage = Stage(playbook())
     stage.begin()
     rollout = stage.process()
-    from rolloutctl.runner.tick import tick  # noqa: PLC0415
-
     for _ in range(6):
         tick(rollout)
     stage.clock.advance(8 * 3600.0)

@@ -23,6 +23,7 @@ from rolloutctl.core.playbook import (
 )
 from rolloutctl.core.ports import Kinds
 from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.errors import RolloutctlError
 from rolloutctl.gates.threshold import Threshold
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.runner import start as starting
@@ -41,6 +42,7 @@ from rolloutctl.testing import (
     FakeProvider,
     FakeSource,
     FakeWorld,
+    Fault,
     FlagSpec,
     MemoryJournal,
 )
@@ -124,9 +126,6 @@ class CrashingProvider:
 
     def _send_and_die(self, method, args, kwargs) -> None:
         """The request left the process just before it died."""
-        from rolloutctl.errors import RolloutctlError  # noqa: PLC0415
-        from rolloutctl.testing import Fault  # noqa: PLC0415
-
         world = self._provider.world
         fault, world.fault = world.fault, lambda _operation, _flag: Fault.LATE
         try:

@@ -53,8 +53,8 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     if "://" in subject:
         order = _order_of(subject, to, shadow=shadow)
         return _kill_address(console, order, store=store, reason=reason)
-    # Everything but a bare address needs the playbook's language: loaded only then.
-    from rolloutctl.cli import kill_rollouts  # noqa: PLC0415
+    # Everything but a bare address needs the playbook's language.
+    from rolloutctl.cli import kill_rollouts  # noqa: PLC0415 - costs time an address has not
 
     if every:
         killed = kill_rollouts.kill_all(console, store=store, reason=reason)

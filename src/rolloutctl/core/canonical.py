@@ -56,7 +56,7 @@ def _node(value: object) -> Node:
         items = tuple(_node(item) for item in value)
         return Node(kind="sequence", line=1, column=1, items=items)
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not canonical; every scalar is a string")  # noqa: TRY004
+        raise ValueError(f"{value!r} is not canonical; every scalar is a string")  # noqa: TRY004 - data, no caller
     if value.startswith('"'):
         return _scalar(value[1:-1], plain=False)
     return _scalar(value)
