@@ -28,7 +28,7 @@ def arm_names(
         exposures: what each target serves in that step. Without them the step's spec is
             asked for its `canary` and `shadow`, which is right for the built-in kinds.
     """
-    own = gate.target or (next(iter(playbook.targets)) if len(playbook.targets) == 1 else "")
+    own = gate.target or only_target(playbook)
     names: dict[str, str] = {}
     for target in playbook.targets.values():
         mirrored = _only_mirrors(target.name, step, exposures)
@@ -38,6 +38,20 @@ def arm_names(
             if target.name == own:
                 names |= {f"{arm.name}.{key}": one for key, one in values.items()}
     return names
+
+
+def only_target(playbook: Playbook) -> str:
+    """The name of the one target; "" where there are several, and a gate must say which."""
+    return next(iter(playbook.targets)) if len(playbook.targets) == 1 else ""
+
+
+def names_of_arm(names: Mapping[str, str], arm: str) -> dict[str, str]:
+    """The names without the arm's own: `labels.model` for `canary.labels.model`.
+
+    `${arm.labels.model}` is asked once per arm, and means each one's own in turn.
+    """
+    prefix = f"{arm}."
+    return {name[len(prefix) :]: one for name, one in names.items() if name.startswith(prefix)}
 
 
 def arms_of(target: Target, *, mirrored: bool) -> tuple[tuple[Arm, Mapping[str, str]], ...]:

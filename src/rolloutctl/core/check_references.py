@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rolloutctl.core.arm_names import arm_names, only_mirrors
+from rolloutctl.core.arm_names import arm_names, names_of_arm, only_mirrors
 from rolloutctl.core.check_exposures import Walk
 from rolloutctl.core.document import Node
-from rolloutctl.core.exposure import Exposure, split
+from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, split
 from rolloutctl.core.parse_steps import ParsedStep
 from rolloutctl.core.parsing import Parsing, child, locate
 from rolloutctl.core.playbook import Gate, Playbook
@@ -38,8 +38,11 @@ def check_references(
         if not all_usable:
             continue
         exposures = mirrored if _only_while_mirrored(playbook, gate, steps, walk) else None
+        plugin = parsing.plugin("gates", gate.kind, at=node, what="gate kind")()
         known = arm_names(playbook, gate, exposures=exposures)
-        texts = parsing.plugin("gates", gate.kind, at=node, what="gate kind")().texts(gate.spec)
+        if getattr(plugin, "compares_arms", False):
+            known |= _per_arm(known)
+        texts = plugin.texts(gate.spec)
         for key, text in texts.items():
             _check_text(parsing, locate(node, key), text, known)
         _refuse_elsewhere(parsing, node, texts)
@@ -62,13 +65,19 @@ def _only_while_mirrored(
     return all(only_mirrors(row[name]) for row in rows for name in targets if name in row)
 
 
+def _per_arm(known: Mapping[str, str]) -> dict[str, str]:
+    """`arm.x` for each name that both arms have: it is asked once per arm."""
+    control = names_of_arm(known, CONTROL)
+    return {f"arm.{name}": "" for name in names_of_arm(known, CANARY) if name in control}
+
+
 def _check_text(parsing: Parsing, at: Node, text: str, known: Mapping[str, str]) -> None:
     for name in references(text):
         if name in known:
             continue
         scoped = [one for one in known if one.count(".") > 1 and _is_scoped(one, name)]
         close = scoped[0] if scoped else suggestion(name, list(known))
-        if name.startswith("arm."):
+        if name.startswith("arm.") and "canary." + name.removeprefix("arm.") in known:
             close = "canary." + name.removeprefix("arm.")
         fix = f"did you mean ${{{close}}}? " if close else ""
         message = f"unknown reference ${{{name}}}"

@@ -53,8 +53,8 @@ def _intended(state: RolloutState, event: ev.Intended, at: datetime) -> RolloutS
     if state.step is None or state.rollback is not None:
         return state
     if isinstance(event.effect, Expose):
-        # SAFETY: evidence gathered before a write is never pooled with what follows it.
-        state = evolve(state, gates=without_step_gates(state))
+        # SAFETY: what was judged before a write says nothing about what follows it.
+        state = evolve(state, gates=without_step_gates(state, override=False))
     step = evolve(state.step, is_begun=True, may_rerun=False) if state.step else None
     return evolve(state, step=step)
 

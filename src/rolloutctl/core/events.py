@@ -178,7 +178,8 @@ class OutsideKilled:
 class GateRecord:
     """A gate's standing within one step: counts, evidence, the verdict after limits.
 
-    `measured` is the last single verdict; `verdict` is what decisions use.
+    `measured` is the last single verdict; `verdict` is what decisions use. The evidence
+    of one that `is_carried` is handed on to the next step, without standing or counts.
     """
 
     verdict: Verdict
@@ -191,6 +192,7 @@ class GateRecord:
     passes_in_row: int = 0
     judgements: int = 0
     is_guardrail: bool = False
+    is_carried: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rolloutctl.core import canonical
+from rolloutctl.core.check_arms import check_arms
 from rolloutctl.core.check_exposures import check_exposures
 from rolloutctl.core.check_references import check_references
 from rolloutctl.core.decode import Decoder
@@ -140,6 +141,7 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
         walk=walk,
         all_usable=len(playbook.targets) == len(parts.targets),
     )
+    check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
     if parsing.report.has_errors:
         return None
     text = _canonical_text(parsing, document)
@@ -214,7 +216,15 @@ def parse_limits(parsing: Parsing, node: Node) -> Limits:
         if getattr(shape, key) <= 0:
             message = f"limits.{key}: must be longer than nothing"
             parsing.report.error(locate(node, key), message, fix="write a duration such as 10m")
-    return Limits(deadline_s=shape.deadline, rollback_s=shape.rollback, observe_s=shape.observe)
+    if not 0 < shape.false_aborts < 1:
+        message = "limits.false_aborts: a share between 0% and 100%, and neither of them"
+        parsing.report.error(locate(node, "false_aborts"), message, fix="write 5%")
+    return Limits(
+        deadline_s=shape.deadline,
+        rollback_s=shape.rollback,
+        observe_s=shape.observe,
+        false_abort_rate=shape.false_aborts,
+    )
 
 
 def _canonical_text(parsing: Parsing, document: Node) -> str:

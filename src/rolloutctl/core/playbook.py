@@ -136,11 +136,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of the whole rollout, in seconds."""
+    """Bounds of the whole rollout, in seconds.
+
+    `false_abort_rate` is the share of healthy rollouts (0..1) that the statistical gates
+    may abort, all of them together.
+    """
 
     deadline_s: float = 7 * 86400.0
     rollback_s: float = 600.0
     observe_s: float = 30.0
+    false_abort_rate: float = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,6 +162,10 @@ class GateContext:
             are already laid over the canary's in a step that only mirrors.
         exposure: what the gate's target serves in this step; None before the first write.
         interval_s: the gate's interval; a streak breaks after 3 of them without data.
+        warm_up_s: seconds after `since` in which events are not evidence.
+        error_rate: the chance (0..1), within the whole rollout, that a statistical gate
+            may fail a healthy canary: its part of `limits.false_aborts`.
+        looks: how often the gate is planned to look in the whole rollout.
     """
 
     now: datetime
@@ -169,12 +173,20 @@ class GateContext:
     arms: Mapping[str, str]
     exposure: Exposure | None
     interval_s: float
+    warm_up_s: float = 0.0
+    error_rate: float = 0.05
+    looks: int = 120
 
 
 class GateKind(Protocol):
     """One method of judging; pure, constructed without arguments.
 
-    `Any` stands for the kind's own `Spec`: only the kind looks inside.
+    `Any` stands for the kind's own `Spec`: only the kind looks inside. A kind may say, as
+    class attributes that are False where they are missing:
+
+    * `spends_error_rate`: it errs by chance, at the rate that the context gives it.
+    * `carries_evidence`: its evidence holds across steps, and is handed on to the next.
+    * `compares_arms`: it asks once per arm (`${arm.…}`) and needs both to be served.
     """
 
     name: ClassVar[str]

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from rolloutctl.core.document import Node
 from rolloutctl.core.playbook import OnDrift, OnFail, OnInconclusive, OnSilence
-from rolloutctl.core.units import DurationS, Name, doc, key
+from rolloutctl.core.units import DurationS, Name, Share, doc, key
 
 #: What stands in for a required section while the rest is still being looked at.
 NOWHERE = Node(kind="scalar", line=1, column=1)
@@ -134,6 +134,10 @@ class LimitsShape:
     deadline: DurationS = doc("The longest the rollout may take (7d).", default=7 * 86400.0)
     rollback: DurationS = doc("How long a rollback is retried (10m).", default=600.0)
     observe: DurationS = doc("Time between two looks at a held target (30s).", default=30.0)
+    false_aborts: Share = doc(
+        "How many healthy rollouts the statistical gates may abort, all together (5%).",
+        default=0.05,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from rolloutctl.core.events import (
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.observation import Observation
+from rolloutctl.core.verdict import Outcome, Verdict
 
 
 class Phase(StrEnum):
@@ -170,6 +171,28 @@ def with_target(state: RolloutState, target: TargetState) -> RolloutState:
     return evolve(state, targets={**state.targets, target.name: target})
 
 
-def without_step_gates(state: RolloutState) -> dict[str, GateRecord]:
-    """Only the guardrails' standing: the step's evidence ends with its exposure."""
-    return {name: record for name, record in state.gates.items() if record.is_guardrail}
+def without_step_gates(state: RolloutState, *, override: bool) -> dict[str, GateRecord]:
+    """Only the guardrails' standing: that of the step's gates ends with its exposure.
+
+    Evidence that holds across steps is handed on, unless an operator went past it.
+    """
+    kept = {}
+    for name, record in state.gates.items():
+        if record.is_guardrail:
+            kept[name] = record
+        elif record.is_carried and not override:
+            kept[name] = _only_evidence(record)
+    return kept
+
+
+_NOT_JUDGED = Verdict(outcome=Outcome.INCONCLUSIVE, because="not judged in this step yet")
+
+
+def _only_evidence(record: GateRecord) -> GateRecord:
+    return GateRecord(
+        verdict=_NOT_JUDGED,
+        measured=_NOT_JUDGED,
+        evidence=record.evidence,
+        judged_at=record.judged_at,
+        is_carried=True,
+    )

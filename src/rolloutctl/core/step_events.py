@@ -40,7 +40,7 @@ def follow_step(
                 phase=Phase.RUNNING,
                 step=None,
                 steps_left=state.steps_left + 1,
-                gates=without_step_gates(state),
+                gates=without_step_gates(state, override=override),
                 promote=None,
                 promote_at=None,
                 is_fast=fast,

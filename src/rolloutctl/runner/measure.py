@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.arm_names import arm_names
+from rolloutctl.core.arm_names import arm_names, only_target
+from rolloutctl.core.error_rate import error_rate_of, looks_of
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.judging import next_record
 from rolloutctl.core.measurement import Query, Reading
@@ -50,35 +52,53 @@ def measure(rollout: Rollout, gates: Sequence[str], targets: Sequence[str]) -> N
 
 def context_of(view: View, gate: Gate) -> GateContext:
     """What `gate` may know when it judges at `view.now`."""
-    target = view.state.targets[gate.target] if gate.target else None
+    own = gate.target or only_target(view.playbook)
+    target = view.state.targets[own] if own else None
+    facts = _facts(view, gate)
     return GateContext(
         now=view.now,
         since=view.since(gate),
-        arms=_arms(view, gate),
+        arms=facts.arms,
         exposure=target.exposure if target is not None and target.is_written else None,
         interval_s=gate.limits.interval_s,
+        warm_up_s=gate.limits.warm_up_s,
+        error_rate=facts.error_rate,
+        looks=facts.looks,
     )
 
 
-#: Names by (playbook, gate, targets that only mirror): every look needs them, and they
-#: change only with the exposure. Bounded: an agent drives many rollouts. The playbook is
-#: kept with its names, so that its id stays its own.
-_ARMS_MAX = 4096
-_arms_known: dict[tuple[int, str, tuple[str, ...]], tuple[Playbook, Mapping[str, str]]] = {}
+class _Facts(NamedTuple):
+    """What a gate may know that changes only with the exposure."""
+
+    playbook: Playbook
+    arms: Mapping[str, str]
+    error_rate: float
+    looks: int
 
 
-def _arms(view: View, gate: Gate) -> Mapping[str, str]:
+#: Facts by (playbook, gate, targets that only mirror): every look needs them. Bounded: an
+#: agent drives many rollouts. The playbook is kept with them, so that its id stays its own.
+_FACTS_MAX = 4096
+_facts_known: dict[tuple[int, str, tuple[str, ...]], _Facts] = {}
+
+
+def _facts(view: View, gate: Gate) -> _Facts:
     known_as = (id(view.playbook), gate.name, view.mirrors)
-    known = _arms_known.get(known_as)
+    known = _facts_known.get(known_as)
     if known is not None:
-        return known[1]
-    if len(_arms_known) >= _ARMS_MAX:
-        _arms_known.clear()
+        return known
+    if len(_facts_known) >= _FACTS_MAX:
+        _facts_known.clear()
     targets = view.state.targets.values()
     exposures = {one.name: one.exposure for one in targets if one.exposure is not None}
-    arms = arm_names(view.playbook, gate, exposures=exposures)
-    _arms_known[known_as] = (view.playbook, arms)
-    return arms
+    facts = _Facts(
+        playbook=view.playbook,
+        arms=arm_names(view.playbook, gate, exposures=exposures),
+        error_rate=error_rate_of(view.playbook, gate, view.kinds.gates),
+        looks=looks_of(view.playbook, gate),
+    )
+    _facts_known[known_as] = facts
+    return facts
 
 
 def _ask(view: View, gate: Gate) -> _Asked:
@@ -120,6 +140,8 @@ def _judge(view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading
     )
     if gate.name in view.playbook.guardrails:
         record = evolve(record, is_guardrail=True)
+    elif getattr(kind, "carries_evidence", False):
+        record = evolve(record, is_carried=True)
     return ev.GateJudged(
         gate=gate.name,
         step=view.state.steps_left,

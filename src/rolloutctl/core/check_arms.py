@@ -1,0 +1,59 @@
+"""Checks that gates which compare arms are used only where both arms are served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rolloutctl.core.arm_names import only_target
+from rolloutctl.core.check_exposures import Walk
+from rolloutctl.core.document import Node
+from rolloutctl.core.exposure import FULL_BP, Exposure
+from rolloutctl.core.parse_steps import ParsedStep
+from rolloutctl.core.parsing import Parsing, child
+from rolloutctl.core.playbook import Gate
+
+
+def check_arms(parsing: Parsing, section: Node, *, steps: Sequence[ParsedStep], walk: Walk) -> None:
+    """Tells of comparisons without a canary to judge, or without a control left."""
+    playbook = walk.playbook
+    for gate in playbook.gates.values():
+        node = child(section, gate.name) or section
+        plugin = parsing.plugin("gates", gate.kind, at=node, what="gate kind")
+        if not getattr(plugin, "compares_arms", False):
+            continue
+        own = gate.target or only_target(playbook)
+        if not own:
+            message = f"gates.{gate.name}: compares the arms of one target, and does not say which"
+            fix = f"add target: one of {', '.join(playbook.targets)}"
+            parsing.report.error(node, message, fix=fix)
+            continue
+        for one in steps:
+            _check_step(walk, one, gate, own)
+
+
+def _check_step(walk: Walk, one: ParsedStep, gate: Gate, own: str) -> None:
+    """One use of the gate: before the step's write, or while it is in force."""
+    is_guardrail = gate.name in walk.playbook.guardrails
+    used: list[tuple[bool, Mapping[str, Exposure]]] = [
+        (gate.name in one.step.before, walk.before.get(one.step.index, {})),
+        (gate.name in one.step.gates or is_guardrail, walk.after.get(one.step.index, {})),
+    ]
+    for is_used, row in used:
+        if not is_used or own not in row:
+            continue
+        exposure = row[own]
+        name = one.step.name
+        if exposure.canary_bp == FULL_BP and exposure.audience is None:
+            message = f"{name}: gate {gate.name} compares with control, and none is left at 100%"
+            fix = "use a threshold gate here, and as guardrail"
+            walk.parsing.report.error(one.at, message, fix=fix)
+            return
+        if not is_guardrail and not _has_canary(exposure):
+            message = f"{name}: gate {gate.name} compares a canary that nobody is served"
+            fix = "use it in steps with canary or shadow above 0%"
+            walk.parsing.report.error(one.at, message, fix=fix)
+            return
+
+
+def _has_canary(exposure: Exposure) -> bool:
+    return exposure.canary_bp > 0 or exposure.shadow_bp > 0 or exposure.include is not None
