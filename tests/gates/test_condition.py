@@ -82,7 +82,7 @@ def test_a_number_known_to_be_above_a_bound_decides_only_what_it_can(text, bound
     ("text", "shown"),
     [
         ("< 95%", "< 95%"),
-        ("> 100ms", "> 0.1s"),
+        ("> 100ms", "> 100ms"),
         ("> 0.949999", "> 0.949999"),
         ("> 1e-4", "> 0.0001"),
     ],
@@ -122,3 +122,27 @@ def test_no_common_number_is_missed(first, second, number):
     """If a number meets both, one is found."""
     if first.holds(number) and second.holds(number):
         assert common_value(first, second) is not None
+
+
+@pytest.mark.parametrize(
+    ("condition", "number", "shown"),
+    [
+        ("> 5%", 0.002747253, "0.27%"),
+        ("> 5%", 0.123456, "12.3%"),
+        ("> 5%", 0.05, "5%"),
+        ("> 5%", 0.0500001, "5.00001%"),
+        ("> 250ms", 0.03902105, "39ms"),
+        ("> 2.5s", 0.03902105, "0.039s"),
+        ("> 0.02", 0.005683333, "0.0057"),
+        ("< 0.95", 0.9499999, "0.9499999"),
+        ("> 100000", 123456.7, "123457"),
+        ("> 1000.2", 1000.4, "1000.4"),
+        ("> 0", 0.0, "0"),
+        ("> 0", math.inf, "inf"),
+    ],
+)
+def test_a_measured_number_is_rounded_for_people_and_never_across_the_limit(
+    condition, number, shown
+):
+    """Two or three digits are enough, unless they would tell the wrong side."""
+    assert parse_condition(condition).show(number) == shown

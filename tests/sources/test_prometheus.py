@@ -204,6 +204,17 @@ def test_an_expression_over_old_samples_is_stale():
     assert server.seen[1].form["time"] == server.seen[0].form["time"]
 
 
+@pytest.mark.parametrize("labels", [{}, {"rolloutctl_selector": "7"}, {"rolloutctl_selector": "x"}])
+def test_an_answer_about_old_samples_that_names_none_of_ours_is_an_error(labels):
+    """A proxy that changes labels must not end the driver, and is never taken for fresh."""
+    with pytest.raises(Unavailable, match="rolloutctl_selector"):
+        ask(
+            expression("rate(x[1h])"),
+            success("vector", [series("0.5")]),
+            success("vector", [series("1", **labels)]),
+        )
+
+
 def test_an_expression_over_fresh_samples_is_ok():
     """The second answer is empty: nothing is old."""
     measurement = ask(

@@ -24,7 +24,7 @@ from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.secret import SecretRef
 from rolloutctl.core.selector import SelectorError, parse_selector
 from rolloutctl.core.units import DurationS, doc, key
-from rolloutctl.errors import NotFound, Rejected
+from rolloutctl.errors import NotFound, Rejected, Unavailable
 from rolloutctl.http import Access, HttpResponse, shown
 from rolloutctl.sources.prometheus.api import PrometheusApi
 from rolloutctl.sources.prometheus.freshness import INDEX_LABEL, build_check, used_selectors
@@ -108,10 +108,15 @@ class Prometheus:
         check = build_check(selectors, staleness_s=self._spec.staleness_s)
         if not check:
             return measurement
-        old = {
-            int(dict(point.labels)[INDEX_LABEL])
-            for point in read_points(self._api.instant(check, at))
-        }
+        points = read_points(self._api.instant(check, at))
+        found = {dict(point.labels).get(INDEX_LABEL, "") for point in points}
+        old = {index for index in range(len(selectors)) if str(index) in found}
+        if len(old) != len(found):
+            raise Unavailable(
+                f"the server's answer to the check for old samples lacks the label {INDEX_LABEL}: "
+                "nothing says whether its numbers are new",
+                hint="is something in between, a proxy or a cache, changing the answers?",
+            )
         if not old:
             return measurement
         names = ", ".join(selectors[index].text for index in sorted(old))
