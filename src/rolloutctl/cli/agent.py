@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.driving import (
-    INTERRUPTED,
-    Screen,
-    say_if_unwatched,
-    take_lease,
-)
-from rolloutctl.cli.interrupts import Interrupts, noted
+from rolloutctl.cli.driving import say_if_unwatched
+from rolloutctl.cli.interrupts import noted
 from rolloutctl.cli.options import OutputOption, StoreOption
-from rolloutctl.errors import ExitCode, LeaseHeld, RolloutctlError
-from rolloutctl.runner.loop import drive
+from rolloutctl.cli.retention import parse_retention, prune
+from rolloutctl.cli.unattended import hint_of, ports
+from rolloutctl.errors import ExitCode
+from rolloutctl.runner.agent import POLL_S, AgentEvent, Happened, run_agent
+from rolloutctl.runner.workers import Workers
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import phase_line
 
 if TYPE_CHECKING:
-    from rolloutctl.core.ports import Clock
-    from rolloutctl.store.sqlite import SqliteJournal
+    from collections.abc import Callable
 
-#: How often rollouts without a driver are looked for, in seconds.
-LOOK_S = 1.0
-#: Rollouts driven at once by one agent; others wait, and are said to.
-DRIVEN_MAX = 64
-#: How long a rollout that could not be driven is left alone, in seconds.
-RETRY_S = 30.0
-#: How long one that another process drives is left alone, in seconds.
-HELD_RETRY_S = 5.0
+    from rolloutctl.core.ports import Clock
+
+#: How often a running agent removes old rollouts from the journal, in seconds.
+UPKEEP_S = 3_600.0
 
 
 def run(
     *,
     poll: Annotated[
-        float, typer.Option(min=0.05, help="Seconds between two looks for free rollouts.")
-    ] = LOOK_S,
+        float,
+        typer.Option(min=0.05, help="Seconds between two looks at the journal for requests."),
+    ] = POLL_S,
     store: StoreOption = "",
     output: OutputOption = Output.TABLE,
 ) -> ExitCode:
@@ -52,73 +48,77 @@ def run(
     Example: rolloutctl agent --output ndjson
     """
     console, clock = Console(output=output), wiring.clock()
-    agent = _Agent(console, clock, wiring.journal(store, os.environ))
-    console.talk("agent: driving every rollout whose lease is free; interrupt to stop")
-    with noted() as interrupts, ThreadPoolExecutor(DRIVEN_MAX) as threads:
-        while not interrupts.count:
-            agent.look(threads, interrupts)
-            clock.sleep(poll)
-        console.talk("agent: stopping between two acts of each rollout")
+    retention_s = parse_retention(os.environ)
+    ledger = wiring.journal(store, os.environ)
+    narrator = _Narrator(console)
+    upkeep = _Upkeep(clock, partial(prune, ledger, clock, console, retention_s=retention_s))
+    with noted() as interrupts:
+
+        def stop() -> bool:
+            if interrupts.count:
+                console.talk("agent: stopping between two acts of each rollout")
+                return True
+            upkeep.look()
+            return False
+
+        console.talk("agent: driving every rollout whose lease is free; interrupt to stop")
+        run_agent(
+            replace(
+                ports(console, ledger, clock),
+                on_event=narrator.event,
+                on_trouble=narrator.trouble,
+            ),
+            stop=stop,
+            poll_s=poll,
+        )
     return ExitCode.INTERRUPTED
 
 
-class _Agent:
-    """Who drives what, and what could not be driven."""
+@dataclass(slots=True)
+class _Narrator:
+    """Says on stderr what becomes of each rollout; the same trouble once."""
 
-    def __init__(self, console: Console, clock: Clock, ledger: SqliteJournal) -> None:
-        self._console = console
-        self._clock = clock
-        self._ledger = ledger
-        self._known = wiring.catalog()
-        self._driven: dict[str, Future[int]] = {}
-        self._not_before: dict[str, float] = {}
-        self._at_rest: dict[str, int] = {}  # rollout id -> head when it came to rest
+    console: Console
+    _trouble: str = ""
 
-    def look(self, threads: ThreadPoolExecutor, interrupts: Interrupts) -> None:
-        """Takes up rollouts that nobody drives; collects those that ended."""
-        now_s = self._clock.now().timestamp()
-        for rollout_id, future in list(self._driven.items()):
-            if future.done():
-                del self._driven[rollout_id]
-                self._ended(rollout_id, future, now_s)
-        try:
-            heads = self._ledger.heads()
-        except RolloutctlError as error:
-            self._console.talk(f"agent: {error.message}; looking again")
-            return
-        for rollout_id, head in heads.items():
-            is_due = now_s >= self._not_before.get(rollout_id, 0.0)
-            is_due = is_due and self._at_rest.get(rollout_id) != head
-            if rollout_id not in self._driven and is_due and len(self._driven) < DRIVEN_MAX:
-                future = threads.submit(self._drive, rollout_id, interrupts)
-                self._driven[rollout_id] = future
+    def event(self, event: AgentEvent) -> None:
+        """One line a change; what is left exposed is said aloud."""
+        rollout_id, talk = event.rollout_id, self.console.talk
+        match event.happened:
+            case Happened.TAKEN:
+                talk(f"{rollout_id}  driven from here on")
+            case Happened.LOST:
+                talk(f"{rollout_id}  another process drives it now: {event.because}")
+            case Happened.FAILED:
+                talk(f"error: {rollout_id}: {event.because}{hint_of(event.error)}")
+            case Happened.RESTED | Happened.LEFT:
+                if event.rollout is not None:
+                    talk(f"{rollout_id}  {phase_line(event.rollout.state, event.because)}")
+                    say_if_unwatched(event.rollout, self.console)
+            case _:  # pragma: no cover - the type checker proves it
+                assert_never(event.happened)
 
-    def _ended(self, rollout_id: str, future: Future[int], now_s: float) -> None:
-        error = future.exception()
-        if error is None:
-            self._at_rest[rollout_id] = future.result()
-            return
-        is_held = isinstance(error, LeaseHeld)
-        self._not_before[rollout_id] = now_s + (HELD_RETRY_S if is_held else RETRY_S)
-        if is_held:
-            return
-        hint = f"\n  hint: {error.hint}" if isinstance(error, RolloutctlError) else ""
-        self._console.talk(
-            f"error: {rollout_id}: {type(error).__name__}: {error}; tried again in "
-            f"{RETRY_S:g} s{hint}"
-        )
+    def trouble(self, because: str) -> None:
+        """Why nothing can be looked at; "" once it can again."""
+        if because != self._trouble:
+            self._trouble = because
+            self.console.talk(
+                f"agent: {because}; looking again" if because else "agent: the journal is back"
+            )
 
-    def _drive(self, rollout_id: str, interrupts: Interrupts) -> int:
-        """Drives one rollout until it is at rest; its head then."""
-        rollout = wiring.open_rollout(rollout_id, self._ledger, known=self._known, at=self._clock)
-        if rollout.state.phase.is_at_rest:
-            return rollout.state.seq
-        take_lease(rollout, wiring.actor())
-        rollout.listeners.append(Screen(rollout, self._console, prefix=rollout_id).event)
-        try:
-            drive(rollout, stop=lambda _: INTERRUPTED if interrupts.count else "")
-        finally:
-            rollout.release_lease()
-        self._console.talk(f"{rollout_id}  {phase_line(rollout.state, 'left')}")
-        say_if_unwatched(rollout, self._console)
-        return rollout.state.seq
+
+@dataclass(slots=True)
+class _Upkeep:
+    """Removes old rollouts now and then, in a thread of its own: no rollout waits for it."""
+
+    clock: Clock
+    work: Callable[[], None]
+    _workers: Workers = field(default_factory=lambda: Workers(1, name="upkeep"))
+    _next_at: datetime | None = None
+
+    def look(self) -> None:
+        """Begins the work if it is time."""
+        now = self.clock.now()
+        if self._next_at is None or now >= self._next_at:
+            self._next_at = now + timedelta(seconds=UPKEEP_S)
+            self._workers.run(self.work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli.interrupts import Interrupts, noted
-from rolloutctl.cli.owner import is_known_dead, make_owner
 from rolloutctl.cli.question import Question
+from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import decide
 from rolloutctl.core.decision import Decision, WaitUntil
@@ -20,6 +19,7 @@ from rolloutctl.core.view import View
 from rolloutctl.errors import ExitCode, WrongPhase
 from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
+from rolloutctl.runner.owner import make_owner, take_over
 from rolloutctl.ui.console import Output
 from rolloutctl.ui.event_view import EventLines, local_time
 from rolloutctl.ui.rollout_view import Standing, exposed_targets, phase_line, status_document
@@ -97,10 +97,9 @@ def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCo
     rollout.listeners.append(screen.event)
     with noted() as interrupts:
         try:
-            stop = _stopper(rollout, console, attendance, interrupts)
-            end = drive(rollout, watch=screen.decision, stop=stop)
-            if end.stopped == INTERRUPTED and attendance.on_exit is OnExit.ROLLBACK:
-                end = _roll_back(rollout, console, attendance, interrupts, screen=screen)
+            stop = _Stop(rollout, console, attendance, interrupts)
+            with told(rollout) as teller:
+                end = drive(rollout, watch=screen.decision, stop=stop, teller=teller)
         except BaseException:
             # SAFETY: also when it is our own bug that stops the driving, nobody may believe
             # that the exposure is still watched.
@@ -118,9 +117,7 @@ def take_lease(rollout: Rollout, actor: ev.Actor) -> None:
     Raises:
         LeaseHeld: another live process drives it.
     """
-    lease = lease_of(rollout.journal, rollout.rollout_id)
-    is_dead = lease is not None and is_known_dead(lease.owner, actor.name)
-    rollout.take_lease(make_owner(actor.name), steal=is_dead)
+    take_over(rollout, make_owner(actor.name))
 
 
 def standing_of(rollout: Rollout, lease: Lease | None) -> Standing:
@@ -151,54 +148,53 @@ def say_if_unwatched(rollout: Rollout, console: Console) -> None:
     )
 
 
-def _stopper(
-    rollout: Rollout, console: Console, attendance: Attendance, interrupts: Interrupts
-) -> Callable[[Decision], str]:
-    question = Question(rollout, console, actor=attendance.actor)
-    is_asking = console.can_ask and not attendance.auto
+class _Stop:
+    """Reads signals and answers between two acts, and says the word that ends the driving."""
 
-    def stop(decision: Decision) -> str:
-        if interrupts.count:
-            return INTERRUPTED
-        if rollout.state.phase is Phase.ASKING and attendance.approve_all:
-            _approve(rollout, attendance)
+    def __init__(
+        self, rollout: Rollout, console: Console, attendance: Attendance, interrupts: Interrupts
+    ) -> None:
+        self._rollout = rollout
+        self._console = console
+        self._attendance = attendance
+        self._interrupts = interrupts
+        self._question = Question(rollout, console, actor=attendance.actor)
+        self._is_asking = console.can_ask and not attendance.auto
+        self._heard = 0  # signals that a rollback was asked for
+
+    def __call__(self, decision: Decision) -> str:
+        """A word once driving has to end; "" goes on."""
+        if self._interrupts.count > self._heard:
+            if self._heard or self._attendance.on_exit is OnExit.LEAVE:
+                return INTERRUPTED
+            self._heard = self._interrupts.count
+            self._ask_to_roll_back()
+        if self._heard:
             return ""
-        if is_asking:
-            question.poll()
+        if self._rollout.state.phase is Phase.ASKING and self._attendance.approve_all:
+            _approve(self._rollout, self._attendance)
+            return ""
+        if self._is_asking:
+            self._question.poll()
             return ""
         needs_human = isinstance(decision, WaitUntil) and decision.needs_human
         return NEEDS_HUMAN if needs_human else ""
 
-    return stop
+    def _ask_to_roll_back(self) -> None:
+        """`--on-exit rollback`: takes the exposure back; only a second signal leaves it."""
+        rollout = self._rollout
+        self._console.talk("interrupted: rolling back; interrupt again to leave it as it is")
+        make = partial(requests.rollback, actor=self._attendance.actor, cause=ev.Cause.INTERRUPTED)
+        try:
+            requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
+        except WrongPhase as error:
+            self._console.talk(error.message)
 
 
 def _approve(rollout: Rollout, attendance: Attendance) -> None:
     make = partial(requests.approve, actor=attendance.actor, reason="--approve-all")
     with suppress(WrongPhase):  # a guardrail or a person was faster; the next tick folds it
         requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
-
-
-def _roll_back(
-    rollout: Rollout,
-    console: Console,
-    attendance: Attendance,
-    interrupts: Interrupts,
-    *,
-    screen: Screen,
-) -> DriveEnd:
-    """`--on-exit rollback`: takes the exposure back; only a second signal leaves it."""
-    console.talk("interrupted: rolling back; interrupt again to leave it as it is")
-    heard = interrupts.count
-    make = partial(requests.rollback, actor=attendance.actor, cause=ev.Cause.INTERRUPTED)
-    try:
-        requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
-    except WrongPhase as error:
-        console.talk(error.message)
-    return drive(
-        rollout,
-        watch=screen.decision,
-        stop=lambda _: INTERRUPTED if interrupts.count > heard else "",
-    )
 
 
 def _conclude(

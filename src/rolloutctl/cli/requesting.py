@@ -22,7 +22,7 @@ from rolloutctl.cli.driving import (
     take_lease,
 )
 from rolloutctl.cli.interrupts import noted
-from rolloutctl.cli.owner import is_known_dead
+from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.decision import Decision, WaitUntil
@@ -36,6 +36,7 @@ from rolloutctl.errors import (
     Pending,
 )
 from rolloutctl.runner.loop import drive
+from rolloutctl.runner.owner import owner_is_dead
 from rolloutctl.runner.requests import request
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import phase_line, readable_owner, status_document
@@ -131,7 +132,7 @@ def _live_driver(asked: Asked) -> str:
     lease = lease_of(rollout.journal, rollout.rollout_id)
     if lease is None or lease.expires_at <= rollout.clock.now():
         return ""
-    return "" if is_known_dead(lease.owner, asked.actor.name) else readable_owner(lease.owner)
+    return "" if owner_is_dead(lease.owner) else readable_owner(lease.owner)
 
 
 def _is_answered_by_driver(asked: Asked) -> bool:
@@ -173,7 +174,8 @@ def _drive(asked: Asked, screen: Screen) -> None:
 
     with noted() as interrupts:
         try:
-            drive(rollout, watch=screen.decision, stop=stop)
+            with told(rollout) as teller:
+                drive(rollout, watch=screen.decision, stop=stop, teller=teller)
         finally:
             rollout.release_lease()
 

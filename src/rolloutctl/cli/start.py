@@ -17,6 +17,7 @@ from rolloutctl.cli.options import (
     StoreOption,
     parse_inputs,
 )
+from rolloutctl.cli.retention import parse_retention, prune
 from rolloutctl.cli.survey import survey_sources, survey_targets
 from rolloutctl.clock import random_suffix
 from rolloutctl.core.decide import exit_code
@@ -75,6 +76,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     if not (auto or dry_run or console.can_ask):
         raise UsageError("there is no terminal to ask on", hint=f"rolloutctl start {file} --auto")
     known, clock = wiring.catalog(), wiring.clock()
+    retention_s = parse_retention(os.environ)
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     actor = wiring.actor()
     ledger = wiring.journal(store, os.environ)
@@ -109,6 +111,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
                 if one.observation is not None
             },
         )
+    prune(ledger, clock, console, retention_s=retention_s)
     if detach:
         console.talk(f"recorded as {name}; rolloutctl agent drives it")
         return ExitCode.DONE

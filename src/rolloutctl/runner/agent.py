@@ -76,6 +76,7 @@ class AgentPorts:
         owner: this process as its leases name it, as `owner.make_owner` makes it.
         workers: rollouts ticked at once; 0 ticks in the agent's own thread.
         on_event: called in the agent's own thread, in order.
+        on_trouble: told why nothing can be looked at, at each look; "" once it can again.
     """
 
     open_rollout: Callable[[RolloutRow], Rollout]
@@ -84,6 +85,7 @@ class AgentPorts:
     owner: str
     workers: int = 16
     on_event: Callable[[AgentEvent], None] = _tell_nobody
+    on_trouble: Callable[[str], None] = lambda _: None
 
 
 def run_agent(ports: AgentPorts, *, stop: Callable[[], bool], poll_s: float = POLL_S) -> None:
@@ -137,6 +139,7 @@ class _Agent:
         """Wakes rollouts whose journal moved; takes up those that nobody drives."""
         try:
             heads = self._ports.journal.heads()
+            self._ports.on_trouble("")
             for rollout_id, driven in self._driven.items():
                 is_idle = rollout_id not in self._busy
                 if is_idle and heads.get(rollout_id) != driven.rollout.state.seq:
@@ -147,8 +150,9 @@ class _Agent:
             if others == self._known and now < self._scan_at:
                 return
             rows = self._ports.journal.rollouts(open_only=True) if others else ()
-        except JournalUnavailable:
-            return  # every driven rollout says so at its own turn
+        except JournalUnavailable as error:
+            self._ports.on_trouble(error.message)
+            return
         self._known, self._scan_at = others, now + timedelta(seconds=SCAN_S)
         self._forget_all_but(heads.keys())
         dead: dict[str, bool] = {}

@@ -115,7 +115,7 @@ class Teller:
                         break
             self.settle()
             if self._rollout.state.phase.is_terminal:
-                self._give_up(f"not delivered within {limit_s:g} s of the end")
+                self._give_up("not delivered within the time that the end waits for it")
                 self.settle()
 
     def close(self) -> None:

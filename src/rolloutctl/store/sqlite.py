@@ -154,14 +154,18 @@ class SqliteJournal:
             )
         )
 
-    def prune(self, older_than: datetime) -> int:
+    def prune(self, older_than: datetime, *, at_most: int | None = None) -> int:
         """Removes rollouts that finished before a time; open ones never.
 
-        The freed space is used again by later events. Returns how many were removed.
+        The freed space is used again by later events. Returns how many were removed: no
+        batch is begun once there are `at_most`, or all of them without it.
         """
         before = format_time(older_than)
         removed = 0
-        while count := self._change(lambda c: tables.prune_batch(c, before)):
+        while at_most is None or removed < at_most:
+            count = self._change(lambda c: tables.prune_batch(c, before))
+            if not count:
+                break
             removed += count
         return removed
 
