@@ -105,11 +105,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
             rollout_id=name,
             actor=actor,
             reason=reason,
-            planned={
-                target: one.observation.fingerprint
-                for target, one in seen.items()
-                if one.observation is not None
-            },
+            planned=_fingerprints(seen),
         )
     prune(ledger, clock, console, retention_s=retention_s)
     if detach:
@@ -129,6 +125,15 @@ def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitC
     )
     take_lease(rollout, attendance.actor)
     return attend(rollout, console, attendance)
+
+
+def _fingerprints(seen: Mapping[str, TargetSeen]) -> dict[str, str]:
+    """What the plan was made from, of each target that could be observed."""
+    return {
+        target: one.observation.fingerprint
+        for target, one in seen.items()
+        if one.observation is not None
+    }
 
 
 def _exists(ledger: Journal, rollout_id: str, playbook: Playbook) -> bool:
