@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli.interrupts import Interrupts, noted
 from rolloutctl.cli.question import Question
+from rolloutctl.cli.screen import Screen
 from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import decide
@@ -21,8 +22,7 @@ from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.runner.owner import make_owner, take_over
 from rolloutctl.ui.console import Output
-from rolloutctl.ui.event_view import EventLines, local_time
-from rolloutctl.ui.rollout_view import Standing, exposed_targets, phase_line, status_document
+from rolloutctl.ui.rollout_view import Standing, exposed_targets, status_document
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal, Lease
@@ -53,41 +53,6 @@ class Attendance:
     go_on: str = ""  # the command that goes on with this rollout
 
 
-@dataclass(slots=True)
-class Screen:
-    """Writes one line a change; the same wait is told once."""
-
-    rollout: Rollout
-    console: Console
-    prefix: str = ""  # the rollout's id where one stream tells of several
-    lines: EventLines = field(default_factory=EventLines)
-    _waiting: str = ""
-    _last: str = ""
-
-    def event(self, recorded: ev.Recorded) -> None:
-        """Shows an event: a line on stdout, as text or as JSON."""
-        if self.console.output is Output.NDJSON:
-            from rolloutctl.store.codec import recorded_to_json  # noqa: PLC0415 - machines only
-
-            record = {"kind": "Event", "id": self.rollout.rollout_id}
-            self.console.data_line(record | recorded_to_json(recorded))
-            return
-        text = self.lines.text(recorded.event)
-        # The same failure, tried again and again, is one line: the journal has them all.
-        if not text or text == self._last or self.console.output is not Output.TABLE:
-            return
-        self._last = text
-        line = f"{local_time(recorded.at)}  {text}"
-        self.console.data(f"{self.prefix}  {line}" if self.prefix else line)
-
-    def decision(self, decision: Decision) -> None:
-        """Says what is waited for, when that changes."""
-        if isinstance(decision, WaitUntil) and decision.because != self._waiting:
-            self._waiting = decision.because
-            at = local_time(self.rollout.clock.now())
-            self.console.talk(f"{at}  {phase_line(self.rollout.state, decision.because)}")
-
-
 def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCode:
     """Drives until the rollout is at rest or has to be left; tells what is left behind.
 
@@ -108,7 +73,7 @@ def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCo
         finally:
             rollout.release_lease()
             rollout.listeners.remove(screen.event)
-    return _conclude(rollout, console, attendance, end=end)
+    return _conclude(screen, attendance, end=end)
 
 
 def take_lease(rollout: Rollout, actor: ev.Actor) -> None:
@@ -197,9 +162,8 @@ def _approve(rollout: Rollout, attendance: Attendance) -> None:
         requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
 
 
-def _conclude(
-    rollout: Rollout, console: Console, attendance: Attendance, *, end: DriveEnd
-) -> ExitCode:
+def _conclude(screen: Screen, attendance: Attendance, *, end: DriveEnd) -> ExitCode:
+    rollout, console = screen.rollout, screen.console
     rollout.refresh()
     if not console.is_for_people:
         standing = standing_of(rollout, None)
@@ -210,15 +174,24 @@ def _conclude(
     if end.stopped == "lost":
         console.talk(f"another process drives {rollout.rollout_id} now: {end.because}")
         return ExitCode.CONFLICT
-    go_on = f"\n  hint: go on with: {attendance.go_on}" if attendance.go_on else ""
     if end.stopped == INTERRUPTED:
+        go_on = f"\n  hint: go on with: {attendance.go_on}" if attendance.go_on else ""
         console.talk(f"interrupted: {rollout.rollout_id} stays where it is{go_on}")
     elif end.stopped == NEEDS_HUMAN:
-        console.talk(
-            f"pending: {end.because}\n  hint: rolloutctl status {rollout.rollout_id} shows what "
-            f"it needs; answer, then go on with: {attendance.go_on}"
-        )
+        console.talk(_pending(rollout, attendance, end.because))
     else:
-        console.talk(phase_line(rollout.state, end.because))
+        screen.conclude(end.because)
     say_if_unwatched(rollout, console)
     return ExitCode.INTERRUPTED if end.stopped == INTERRUPTED else end.exit_code
+
+
+def _pending(rollout: Rollout, attendance: Attendance, because: str) -> str:
+    """What somebody has to do, and with which command it goes on then."""
+    name = rollout.rollout_id
+    then = f"\n  then: {attendance.go_on}" if attendance.go_on else ""
+    if rollout.state.phase is Phase.ASKING:
+        return (
+            f"pending: {name} waits for an answer\n"
+            f"  hint: rolloutctl approve {name}, or rolloutctl reject {name}{then}"
+        )
+    return f"pending: {because}\n  hint: rolloutctl status {name} shows what it needs{then}"

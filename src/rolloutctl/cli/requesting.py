@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import (
     SETTLED,
-    Screen,
     lease_of,
     say_if_unwatched,
     standing_of,
     take_lease,
 )
 from rolloutctl.cli.interrupts import noted
+from rolloutctl.cli.screen import Screen
 from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import exit_code
@@ -39,7 +39,7 @@ from rolloutctl.runner.loop import drive
 from rolloutctl.runner.owner import owner_is_dead
 from rolloutctl.runner.requests import request
 from rolloutctl.ui.console import Console, Output
-from rolloutctl.ui.rollout_view import phase_line, readable_owner, status_document
+from rolloutctl.ui.rollout_view import readable_owner, status_document
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal
@@ -91,7 +91,7 @@ def ask(
     rollout.refresh()
     if not rollout.state.phase.is_at_rest:
         _see_to(asked, screen)
-    return _report(asked)
+    return _report(asked, screen)
 
 
 def _opened(rollout_id: str, ledger: Journal, console: Console, *, goes_back: bool) -> Rollout:
@@ -180,23 +180,36 @@ def _drive(asked: Asked, screen: Screen) -> None:
             rollout.release_lease()
 
 
-def _report(asked: Asked) -> ExitCode:
+def _report(asked: Asked, screen: Screen) -> ExitCode:
     rollout, console = asked.rollout, asked.console
     rollout.refresh()
     lease = lease_of(rollout.journal, rollout.rollout_id)
     standing = standing_of(rollout, lease)
     if not console.is_for_people:
         console.document(status_document(standing), str)
+    refused = _refused(asked)
+    if refused is None:
+        screen.conclude(standing.decision.because)
     if not _live_driver(asked):
         say_if_unwatched(rollout, console)
+    if refused is not None:
+        raise Conflict(refused.because, hint=_way_on(asked, refused))
+    return _code(rollout.state)
+
+
+def _refused(asked: Asked) -> ev.PromoteRefused | None:
+    """The refusal of a promotion, if that is what came of the request."""
+    rollout = asked.rollout
     for recorded in rollout.journal.read(rollout.rollout_id, after_seq=asked.after_seq):
         if isinstance(recorded.event, ev.PromoteRefused):
-            raise Conflict(
-                recorded.event.because,
-                hint="wait for the gates, or promote --override --reason TEXT",
-            )
-    console.talk(phase_line(rollout.state, standing.decision.because))
-    return _code(rollout.state)
+            return recorded.event
+    return None
+
+
+def _way_on(asked: Asked, refused: ev.PromoteRefused) -> str:
+    if set(refused.gates) & set(asked.rollout.playbook.guardrails):
+        return "no override goes past a guardrail: wait until it passes, or roll back"
+    return "wait for the gates, or promote --override --reason TEXT"
 
 
 def _code(state: RolloutState) -> ExitCode:

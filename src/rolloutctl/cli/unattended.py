@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.driving import Screen
+from rolloutctl.cli.screen import Screen
 from rolloutctl.errors import RolloutctlError
 from rolloutctl.runner.agent import AgentPorts
 from rolloutctl.runner.owner import make_owner

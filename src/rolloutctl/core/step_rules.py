@@ -17,6 +17,11 @@ from rolloutctl.core.units import format_duration
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.core.view import View
 
+#: What a person can answer where an invocation may have been done, in whole or in part.
+ASKED_ABOUT_INVOCATION = (
+    "resume runs it again, promote --override counts it as done, rollback goes back"
+)
+
 
 def decide_step(view: View) -> Decision:
     """The next thing for the step being worked on. Its due gates were judged before."""
@@ -213,7 +218,8 @@ def _promote(view: View, step: Step, blocking: Sequence[Gate]) -> Decision:
     if not blocking:
         full = promote.full
         return _leave(step, f"promoted by {promote.actor.name}", override=full)
-    because = f"not promoted: {_say(view, guardrails or blocking)}"
+    which = "guardrail " if guardrails else ""
+    because = f"not promoted: {which}{_say(view, guardrails or blocking)}"
     names = tuple(gate.name for gate in guardrails or blocking)
     return Record(event=ev.PromoteRefused(gates=names, because=because), because=because)
 

@@ -55,7 +55,10 @@ def _problem(reading: Reading) -> Verdict | None:
     if measurement.state is DataState.AMBIGUOUS:
         return error(f"several series where one number is needed{detail}; aggregate: {text}")
     if measurement.state is not DataState.OK:
-        return no_data(f"{_SILENCE[measurement.state]}{detail}: {text}")
+        silence = _SILENCE[measurement.state]
+        if measurement.detail.startswith(silence):  # a source that says more in the same words
+            return no_data(f"{measurement.detail}: {text}")
+        return no_data(f"{silence}{detail}: {text}")
     numbers = [sample.value for sample in measurement.samples]
     if not numbers:
         return no_data(f"{_SILENCE[DataState.EMPTY]}: {text}")

@@ -16,6 +16,7 @@ from typing import IO
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.credentials import redact
+from rolloutctl.ui.table import wrapped
 
 #: Columns assumed where no terminal says otherwise.
 WIDTH_DEFAULT = 80
@@ -115,14 +116,30 @@ class Console:
         """Columns to write in; COLUMNS overrides the terminal's own."""
         return max(WIDTH_MIN, shutil.get_terminal_size((WIDTH_DEFAULT, 24)).columns)
 
-    def styled(self, text: str, style: Style, *, on_err: bool = False) -> str:
+    def styled(self, text: str, style: Style | None, *, on_err: bool = False) -> str:
         """`text` in a style, where the stream is a terminal that wants colours."""
         stream = self._stderr if on_err else self._stdout
-        if not stream.isatty() or self._environ.get("NO_COLOR"):
+        if style is None or not stream.isatty() or self._environ.get("NO_COLOR"):
             return text
         if self._environ.get("TERM") == "dumb":
             return text
         return f"\033[{style.value}m{text}\033[0m"
+
+    def line(self, head: str, text: str, style: Style | None, *, on_err: bool = False) -> str:
+        """`text` after `head`; on a terminal styled, and folded under where it begins.
+
+        Elsewhere it stays one line, which is what a log is searched by.
+        """
+        stream = self._stderr if on_err else self._stdout
+        if stream.isatty() and "\n" not in text:
+            folded = wrapped(f"{head}{text}", self.width, indent=" " * len(head))
+            text = folded[len(head) :]
+        return f"{head}{self.styled(text, style, on_err=on_err)}"
+
+    @property
+    def is_one_stream(self) -> bool:
+        """Whether whoever reads stdout reads stderr too, as far as one can know."""
+        return self._stdout.isatty() == self._stderr.isatty()
 
     @property
     def _stdout(self) -> IO[str]:

@@ -42,6 +42,12 @@ def local_time(at: datetime) -> str:
     return at.astimezone().strftime("%H:%M:%S")
 
 
+def said_once(phase: str, because: str) -> str:
+    """`phase: because`, or `because` alone where it begins with the phase's own words."""
+    begins = because.startswith((phase, phase.replace("-", " ")))
+    return because if begins else f"{phase}: {because}"
+
+
 def seen(observation: Observation) -> str:
     """What an observation says, in a few words."""
     return _exposure(observation.exposure, observation.detail)
@@ -77,7 +83,9 @@ def _about_rollout(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line an
         case ev.StepEntered(because=because):
             return because
         case ev.StepLeft(because=because, override=override):
-            return f"step left{' by override' if override else ''}: {because}"
+            # The step was named when it was entered, just above.
+            said = because.partition(" left: ")[2] or because
+            return f"step {'left by override' if override else 'done'}: {said}"
         case ev.GateJudged(gate=gate, record=record):
             return f"gate {gate}: {record.verdict.outcome}: {record.verdict.because}"
         case ev.HoldExtended(because=because):
@@ -87,7 +95,7 @@ def _about_rollout(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line an
         case ev.Approved(actor=actor, reason=reason):
             return f"approved by {actor.name}{_because(reason)}"
         case ev.Paused(because=because):
-            return because if because.startswith("paused") else f"paused: {because}"
+            return said_once("paused", because)
         case ev.Resumed(actor=actor, reason=reason):
             return f"resumed by {actor.name}{_because(reason)}"
         case ev.PromoteRequested(actor=actor, reason=reason, override=override, full=full):
@@ -96,7 +104,7 @@ def _about_rollout(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line an
         case ev.PromoteRefused(because=because):
             return because
         case ev.RollbackStarted(because=because):
-            return f"rolling back: {because}"
+            return because if because.startswith("not begun") else f"rolling back: {because}"
         case ev.KillRequested(actor=actor, reason=reason):
             return f"kill asked by {actor.name}{_because(reason)}"
         case ev.Held(because=because):
@@ -104,7 +112,7 @@ def _about_rollout(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line an
         case ev.Stuck(because=because):
             return f"STUCK: {because}"
         case ev.Finished(finished_as=finished_as, because=because):
-            return f"{finished_as}: {because}"
+            return said_once(finished_as, because)
         case _:
             return ""
 

@@ -16,7 +16,7 @@ from rolloutctl.core.state import RolloutState, TargetState
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.view import View
 from rolloutctl.ui.documents import exposure_json, time_json, verdict_json
-from rolloutctl.ui.event_view import local_time
+from rolloutctl.ui.event_view import local_time, said_once
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.table import table, wrapped
 
@@ -45,7 +45,7 @@ def readable_owner(owner: str) -> str:
 
 def phase_line(state: RolloutState, because: str) -> str:
     """`phase: because`, the phase said once."""
-    return f"{state.phase}: {because.removeprefix(f'{state.phase}: ')}"
+    return said_once(state.phase, because)
 
 
 def exposed_targets(state: RolloutState) -> list[str]:
