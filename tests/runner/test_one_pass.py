@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
-from rolloutctl.clock import SystemClock
+from rolloutctl.clock import SystemClock, monotonic_s
 from rolloutctl.core.state import Phase
 from rolloutctl.errors import LeaseHeld, NotFound
+from rolloutctl.runner import one_pass
 from rolloutctl.runner.one_pass import tick_once
 from rolloutctl.store.sqlite import SqliteJournal
 from worlds.fleet import Fleet, quick
@@ -78,3 +80,49 @@ def test_a_closed_rollout_is_no_error_for_a_pass():
     (passed,) = tick_once(ports)
 
     assert isinstance(passed.error, NotFound)
+
+
+class Silent:
+    """A notifier that does not come back until it is let go."""
+
+    name = "silent"
+    Spec = object
+
+    def __init__(self):
+        self.let_go = threading.Event()
+
+    def notify(self, message, *, timeout_s):
+        assert message.rollout_id
+        assert timeout_s > 0
+        self.let_go.wait(30)
+
+
+def test_a_pass_waits_for_a_silent_notifier_once_and_after_everybodys_turn(tmp_path, monkeypatch):
+    """Ten rollouts and one thread: the last one is driven before anything is waited for."""
+    monkeypatch.setattr(one_pass, "FLUSH_S", 0.3)
+    journal, silent = SqliteJournal(tmp_path / "journal.db"), Silent()
+    fleet = Fleet(10, journal=journal, clock=SystemClock(), book=quick())
+    fleet.notifiers = {"hook": silent}
+
+    began_s = monotonic_s()
+    passed = tick_once(fleet.ports(workers=1))
+    taken_s = monotonic_s() - began_s
+    silent.let_go.set()
+
+    assert {one.phase for one in passed} == {Phase.SUCCEEDED}
+    assert taken_s < 10 * 0.3
+    assert all(row.lease is None for row in journal.rollouts())
+    journal.close()
+
+
+def test_a_stopped_pass_begins_nothing_more():
+    """A signal during a pass: what is under way ends, the rest is left as it is."""
+    fleet = Fleet(3)
+    heard = []
+
+    passed = tick_once(fleet.ports(), stop=lambda: len(heard) > 0 or heard.append(1) is not None)
+
+    assert [one.phase for one in passed] == [Phase.RUNNING, None, None]
+    assert passed[1].error is None
+    assert "stopped" in passed[1].because
+    assert fleet.opened == ["r-0"]
