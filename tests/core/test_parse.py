@@ -191,6 +191,7 @@ WRONG = [
     ("interval: 10s", "failure_limit: 1.5", "1.5", "not a whole number", "such as 3"),
     ("interval: 10s", 'failure_limit: "1"', '"1"', "is a text", "without quotes"),
     ("interval: 10s", "min_sample: 1e999", "1e999", "too large", "finite"),
+    ("for: 10m", "min_sample: 2e2", "2e2", "min_sample needs a count of events", "bad/total"),
     ("on_error: pause, on_inc", "on_inc", "mirror:", "not declared: on_error", "on_error: wait"),
     ("kind: threshold", "kind: treshold", "treshold", "unknown gate kind", "threshold?"),
     ("kind: threshold", "kind: compare", "compare", "reserved, not available", "threshold"),
@@ -448,3 +449,17 @@ def test_unsafe_but_possible_playbooks_are_warned_of(problems):
     assert "no guardrails" in messages
     assert "first people: the canary of llm is served without any gate" in messages
     assert "gates.mirror: no step uses it" in messages
+
+
+def test_a_minimum_sample_by_default_is_refused_where_nothing_is_counted(problems):
+    """At the gate, which can say 0; a gate that counts, or may, takes it."""
+    told = problems(changed(("interval: 10s", "min_sample: 200")))
+    mended = changed(
+        ("interval: 10s", "min_sample: 200"),
+        ("for: 10m", "min_sample: 0"),
+        ('fail: "< 1"', 'fail: "< 1"\n    min_sample: 0'),
+    )
+
+    assert [one.message.partition(":")[0] for one in told] == ["gates.floor", "gates.mirror"]
+    assert all("write min_sample: 0" in one.fix for one in told)
+    assert problems(mended) == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from rolloutctl import playbook_file
@@ -24,17 +26,29 @@ steps:
 
 
 @pytest.fixture
-def errors(tmp_path):
-    """(line of the step counted from 1, message) of every problem."""
+def problems(tmp_path):
+    """(line of the step counted from 1, message) of every problem of one severity."""
 
-    def found(*steps, head=HEAD):
+    def found(*steps, head=HEAD, severity="error"):
         path = tmp_path / "playbook.yaml"
         path.write_text(head + "".join(f"  - {step}\n" for step in steps))
         first = head.count("\n")
-        problems = playbook_file.lint(path, inputs={}, env={}, catalog=CATALOG)
-        return [(one.line - first, one.message) for one in problems]
+        told = playbook_file.lint(path, inputs={}, env={}, catalog=CATALOG)
+        return [(one.line - first, one.message) for one in told if one.severity == severity]
 
     return found
+
+
+@pytest.fixture
+def errors(problems):
+    """The same, of every error."""
+    return problems
+
+
+@pytest.fixture
+def warnings(problems):
+    """The same, of every warning."""
+    return partial(problems, severity="warning")
 
 
 @pytest.mark.parametrize(
@@ -154,3 +168,29 @@ def test_steps_in_error_are_not_compared(errors):
     )
 
     assert [line for line, _ in found] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("steps", "lines"),
+    [
+        (("{canary: 5%, target: a}", "{canary: 50%, target: a}", "{wait: 1m}"), [2]),
+        (("{canary: 5%, target: a}", "{canary: 100%, target: b}"), [1]),
+        (("{canary: 5%, target: a}", "{canary: 5%, target: b}"), [1, 2]),
+        (("{canary: 5%, target: a}", "{shadow: 5%, canary: 5%, target: a}"), [1]),
+        (("{canary: 5%, target: a}", "{canary: 100%, target: a}"), []),
+        (("{shadow: 10%, target: a}",), []),
+        (("{canary: 0%, include: {u: 1}, target: a}",), []),
+        (("{canary: 100%, audience: {r: eu}, target: a}",), []),
+    ],
+)
+def test_a_share_that_nothing_raises_to_everybody_is_a_warning(warnings, steps, lines):
+    """At the step that leaves it so; a cohort, a whole audience and a mirror are meant so."""
+    told = warnings(*steps)
+
+    assert [line for line, _ in told] == lines
+    assert all("ends with the canary of" in message for _, message in told)
+
+
+def test_where_there_are_errors_the_end_is_not_looked_at(warnings):
+    """What the steps amount to is not known yet."""
+    assert warnings("{canary: 25%, target: a}", "{canary: 5%, target: a}") == []

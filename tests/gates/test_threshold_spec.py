@@ -80,3 +80,11 @@ def test_every_problem_is_told_at_once():
     keys = [key for key, _, _ in Threshold().problems(spec)]
 
     assert keys == ["", "count", "window", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_counting"), [(QUERY, False), (SHARE, True), (MEAN, True), (QUANTILE, True)]
+)
+def test_only_an_expression_has_no_events_to_count(spec, is_counting):
+    """So `min_sample` cannot hold there."""
+    assert Threshold().counts_events(spec) is is_counting

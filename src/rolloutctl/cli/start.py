@@ -27,6 +27,7 @@ from rolloutctl.errors import Conflict, ExitCode, UsageError
 from rolloutctl.runner.start import start
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.plan_view import plan_document, plan_text
+from rolloutctl.ui.rollout_view import phase_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,11 +118,11 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
 
 def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCode:
     if rollout.state.phase.is_terminal:
-        console.talk(f"{rollout.state.phase}: {rollout.state.ended_because}")
+        console.talk(phase_line(rollout.state, rollout.state.ended_because))
         return exit_code(rollout.state)
     console.talk(
-        f"rollout {rollout.rollout_id}; from any terminal: rolloutctl status, pause, promote, "
-        "rollback, kill"
+        f"rollout {rollout.rollout_id}\n"
+        "  from any terminal: rolloutctl status, pause, promote, rollback, kill"
     )
     take_lease(rollout, attendance.actor)
     return attend(rollout, console, attendance)

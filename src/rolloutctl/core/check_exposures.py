@@ -33,6 +33,10 @@ class Walk:
     before: dict[int, dict[str, Exposure]] = field(default_factory=dict)
     after: dict[int, dict[str, Exposure]] = field(default_factory=dict)
 
+    def changes(self, step: int, target: str) -> bool:
+        """Whether the canary's weight of `target` is another one after the step."""
+        return self.before[step][target].canary_bp != self.after[step][target].canary_bp
+
 
 def check_exposures(
     parsing: Parsing,
@@ -50,7 +54,28 @@ def check_exposures(
     for parsed in steps:
         if parsed.can_plan:
             _check_step(walk, parsed)
+    if not parsing.report.has_errors:
+        _check_end(walk, steps)
     return walk
+
+
+def _check_end(walk: Walk, steps: Sequence[ParsedStep]) -> None:
+    """Tells of a canary that is neither nobody's nor everybody's when the rollout is over.
+
+    Nobody watches it then: gates and guardrails end with the last step. Included units or
+    a whole audience are meant so; a share may be a last step that was forgotten.
+    """
+    for target, exposure in walk.exposures.items():
+        if not 0 < exposure.canary_bp < FULL_BP:
+            continue
+        last = next(p for p in reversed(steps) if walk.changes(p.step.index, target))
+        left = format_bp(exposure.canary_bp)
+        message = (
+            f"{last.step.name}: the rollout ends with the canary of {target} at {left}, "
+            "and nothing judges it any more"
+        )
+        fix = "add a step with canary: 100%, unless it is meant to stay there"
+        walk.parsing.report.warning(last.at, message, fix=fix)
 
 
 def _check_step(walk: Walk, parsed: ParsedStep) -> None:

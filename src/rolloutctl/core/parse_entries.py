@@ -190,12 +190,19 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
     if parsing.tell(plugin.problems(spec), node, where):
         return None
     _check_source(parsing, plugin.query_kinds(spec), name=name, node=node, around=around)
+    limits = _limits(shape, around)
+    if (
+        limits.min_sample > 0
+        and hasattr(plugin, "counts_events")
+        and not plugin.counts_events(spec)
+    ):
+        _refuse_sample(parsing, limits.min_sample, name=name, node=node)
     return Gate(
         name=name.text,
         kind=shape.kind,
         source=shape.source,
         spec=spec,
-        limits=_limits(shape, around),
+        limits=limits,
         target=shape.target,
     )
 
@@ -208,6 +215,18 @@ def _refuse_silence(parsing: Parsing, name: Node, declared: set[str]) -> None:
         message = f"gates.{name.text}: what it leads to is not declared: {', '.join(silent)}"
         fix = f"add {', '.join(f'{key}: wait' for key in silent)} to the gate or to defaults"
         parsing.report.error(name, message, fix=fix)
+
+
+def _refuse_sample(parsing: Parsing, min_sample: float, *, name: Node, node: Node) -> None:
+    """SAFETY: such a gate would never be decided, and as a guardrail never fail."""
+    own = child(node, "min_sample")
+    here = "min_sample" if own is not None else f"min_sample: {min_sample:g} of defaults"
+    message = f"gates.{name.text}: {here} needs a count of events, and this gate has none"
+    fix = (
+        f"{'remove it' if own is not None else 'write min_sample: 0 here'}, or count: bad/total, "
+        "sum/count or histogram, over a window"
+    )
+    parsing.report.error(own or name, message, fix=fix)
 
 
 def _limits(shape: GateShape, around: Surroundings) -> GateLimits:

@@ -187,6 +187,10 @@ class GateKind(Protocol):
     * `spends_error_rate`: it errs by chance, at the rate that the context gives it.
     * `carries_evidence`: its evidence holds across steps, and is handed on to the next.
     * `compares_arms`: it asks once per arm (`${arm.…}`) and needs both to be served.
+
+    And, as a method that is taken for True where it is missing:
+
+    * `counts_events(spec) -> bool`: its verdicts have a `sample`, so `min_sample` can hold.
     """
 
     name: ClassVar[str]

@@ -80,7 +80,8 @@ def run(options: Options, *, drive: Drive, tell: Tell) -> Outcome:
         stage = stack.enter_context(_application(folder, flags, options.is_regression))
         if options.keep is not None:
             (folder / "README.txt").write_text(_instructions(stage), encoding="utf-8")
-        tell(f"the demo's application answers at {stage.url}, with traffic; flags in {flags}")
+        tell(f"the demo's application answers at {stage.url}, with traffic")
+        tell(f"its flags: {flags}")
         exit_code = drive(stage)
         return Outcome(exit_code=exit_code, flags_as_before=flags.read_bytes() == before)
 

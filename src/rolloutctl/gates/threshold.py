@@ -64,6 +64,10 @@ class Threshold:
         """One kind: an expression, or raw counters."""
         return frozenset({_query_kind(spec)})
 
+    def counts_events(self, spec: ThresholdSpec) -> bool:
+        """Whether events stand behind the number: not where an expression is asked."""
+        return spec.form() is not Form.EXPRESSION
+
     def queries(self, spec: ThresholdSpec, context: GateContext) -> Sequence[Query]:
         """One query a text, the part before the whole."""
         values = tuple((name, context.arms.get(name)) for name in _references(spec))

@@ -34,7 +34,8 @@ class EventNews:
         text = self._lines.text(event)
         match event:
             case ev.GateJudged():
-                return text if self._has_turned(event) else ""
+                # On a line that begins with the gate, the number says itself what it is.
+                return text.replace(": observed ", ": ", 1) if self._has_turned(event) else ""
             case ev.StepEntered(step=step):
                 self._step = step
                 self._shown.clear()  # at another weight, the same verdict is news

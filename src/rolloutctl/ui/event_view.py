@@ -44,8 +44,9 @@ def local_time(at: datetime) -> str:
 
 def said_once(phase: str, because: str) -> str:
     """`phase: because`, or `because` alone where it begins with the phase's own words."""
-    begins = because.startswith((phase, phase.replace("-", " ")))
-    return because if begins else f"{phase}: {because}"
+    rest = because.removeprefix(f"{phase}: ")
+    begins = rest.startswith((phase, phase.replace("-", " ")))
+    return rest if begins else f"{phase}: {rest}"
 
 
 def seen(observation: Observation) -> str:
