@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,9 @@ import pytest
 from rolloutctl.clock import monotonic_s
 from rolloutctl.core.effects import Invoke
 from rolloutctl.credentials import remember
-from rolloutctl.errors import ExitCode, LeaseHeld
 from rolloutctl.runner import invoke as invoking
-from rolloutctl.runner import perform
-from rolloutctl.runner.adapters import InvokeResult
 from rolloutctl.runner.invoke import OUTPUT_CHARS_MAX, invoke
-from rolloutctl.runner.loop import drive
-from rolloutctl.runner.rollout import LEASE_TTL_S
-from rolloutctl.steps.run import Invocation, RunSpec
 from servers.scripted import Answer, Fault, ScriptedServer, free_port
-from worlds.rollouts import ROLLOUT, Crash, Stage, playbook, step
 
 KEY = "r-1:3:0"
 
@@ -261,54 +252,3 @@ def test_a_service_that_is_not_there_is_a_failure():
 
     assert not result.ok
     assert "may have taken effect" not in result.message
-
-
-# -- in a rollout ---------------------------------------------------------------
-
-
-def test_an_invocation_longer_than_the_lease_keeps_the_lease(monkeypatch):
-    """Another process cannot take over while the command runs; its end is recorded."""
-    monkeypatch.setattr(perform, "INVOKE_LEASE_STEP_S", 0.005)
-    spec = RunSpec(run=Invocation(command=("migrate",)))
-    stage = Stage(playbook(steps=(step(0, "run", spec, ("llm",), gates=()),)))
-    stage.begin()
-    rollout = stage.process()
-    renewed = threading.Event()
-    renew = stage.journal.renew_lease
-
-    def noted(*args, **kwargs):
-        lease = renew(*args, **kwargs)
-        renewed.set()
-        return lease
-
-    stage.journal.renew_lease = noted
-
-    def migrate(_effect, _key, _timeout_s):
-        stage.clock.advance(LEASE_TTL_S - 1)
-        assert renewed.wait(5)
-        stage.clock.advance(LEASE_TTL_S - 1)
-        with pytest.raises(LeaseHeld):
-            stage.journal.acquire_lease(ROLLOUT, "other", now=stage.clock.now(), ttl_s=15)
-        return InvokeResult(ok=True, message="exit 0 after 28 s", output="done")
-
-    rollout.adapters = replace(rollout.adapters, invoke=migrate)
-
-    end = drive(rollout, poll_s=5.0)
-
-    assert end.exit_code is ExitCode.DONE
-
-
-def test_an_invokers_own_failure_reaches_the_driver():
-    """A thread in between swallows nothing: a dying process dies."""
-    spec = RunSpec(run=Invocation(command=("migrate",)))
-    stage = Stage(playbook(steps=(step(0, "run", spec, ("llm",), gates=()),)))
-    stage.begin()
-    rollout = stage.process()
-
-    def dies(_effect, _key, _timeout_s):
-        raise Crash
-
-    rollout.adapters = replace(rollout.adapters, invoke=dies)
-
-    with pytest.raises(Crash):
-        drive(rollout, poll_s=5.0)

@@ -46,6 +46,7 @@ from rolloutctl.testing import (
     FlagSpec,
     MemoryJournal,
 )
+from worlds.invocations import SimInvoker
 
 KINDS = Kinds(
     gates={"threshold": Threshold()},
@@ -218,6 +219,7 @@ class Stage:
         for name in self.playbook.targets:
             self.world.flags[f"flag-{name}"] = FakeFlag(note=f"note of {name}")
         self.source.answers = {"success": lambda _at: 0.99, "floor": lambda _at: 0.99}
+        self.invoker = SimInvoker(clock=self.clock)
         self._operators: list[tuple[float, Callable[[Stage], None]]] = []
         self._begin = self.clock.now()
         self.clock.hooks.append(self._operate)
@@ -252,8 +254,18 @@ class Stage:
             kinds=KINDS,
             providers=dict.fromkeys(self.playbook.targets, mine),
             sources={"fake": self.source},
+            invoke=self._invoke(boundaries),
             fan_out=in_turn,
         )
+
+    def _invoke(self, boundaries: Boundaries):
+        def begin(effect, key, timeout_s):
+            boundaries.hit("invoke before")
+            run = self.invoker(effect, key, timeout_s)
+            boundaries.hit("invoke after")
+            return run
+
+        return begin
 
     def begin(self) -> None:
         starting.start(

@@ -6,7 +6,7 @@ Only the plug-ins that a playbook or an address names are imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rolloutctl.core.playbook import Playbook
     from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Notifier, Provider
     from rolloutctl.core.target import Target
-    from rolloutctl.runner.adapters import Adapters, Invoker, InvokeResult
+    from rolloutctl.runner.adapters import Adapters, Ending, Invoker, InvokeResult, Running
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
 
@@ -79,6 +79,7 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
         notifiers=_notifiers(playbook, known),
         gather=together,
         invoke=_invoker(playbook),
+        beside=_beside,
     )
 
 
@@ -102,17 +103,24 @@ def _notifiers(playbook: Playbook, known: Catalog) -> dict[str, Notifier]:
 
 
 def _invoker(playbook: Playbook) -> Invoker:
-    """Runs the playbook's commands and HTTP calls; what runs them loads at the first one."""
+    """Begins the playbook's commands and HTTP calls; what runs them loads at the first one."""
 
-    def run(effect: Invoke, key: str, timeout_s: float) -> InvokeResult:
+    def run(effect: Invoke, key: str, timeout_s: float) -> Running:
         from rolloutctl.cli.secrets import remember_secrets  # noqa: PLC0415 - `run` steps only
-        from rolloutctl.runner.invoke import invoke  # noqa: PLC0415 - same
+        from rolloutctl.runner.beside import begin  # noqa: PLC0415 - same
 
         # SAFETY: a command may print a secret that this process has had no reason to read.
         remember_secrets(playbook, os.environ)
-        return invoke(effect, key, timeout_s)
+        return begin(effect, key, timeout_s)
 
     return run
+
+
+def _beside(work: Callable[[Ending], InvokeResult]) -> Running:
+    """Begins a notification beside the ticks; what runs it loads at the first one."""
+    from rolloutctl.runner.beside import in_thread_left_behind  # noqa: PLC0415 - `notify` steps
+
+    return in_thread_left_behind(work)
 
 
 def provider_at(address: str, known: Catalog) -> tuple[Provider, object]:

@@ -106,22 +106,15 @@ def _recover(view: View, key: str, intent: OpenIntent) -> Decision | None:
         if retry_at is not None and view.now < retry_at:
             return None
         return Look(key=key, because=f"the end of {key} on {name} is unknown: looking")
-    return _recover_invocation(view, key, intended)
+    return _recover_invocation(key, intended)
 
 
-def _recover_invocation(view: View, key: str, intended: ev.Intended) -> Decision | None:
-    step = view.state.step
-    asks = isinstance(intended.effect, Invoke) and not intended.effect.rerun_on_crash
-    if asks and not (step is not None and step.may_rerun):
-        if view.state.phase is Phase.PAUSED:
-            return None
-        because = (
-            f"{key} was started and its end is unknown; resume runs it again, "
-            "promote --override counts it as done, rollback goes back"
-        )
-        return Record(event=ev.Paused(because=because), because=because)
-    because = f"{key} was started and its end is unknown: it runs again"
-    failed = ev.ApplyFailed(key=key, target="", why=ev.Why.NOT_LANDED, message=because)
+def _recover_invocation(key: str, intended: ev.Intended) -> Decision:
+    why, because = ev.Why.NOT_LANDED, f"{key} was started and its end is unknown: it runs again"
+    if isinstance(intended.effect, Invoke) and not intended.effect.rerun_on_crash:
+        why = ev.Why.UNKNOWN
+        because = f"{key} was started and its end is unknown"
+    failed = ev.ApplyFailed(key=key, target="", why=why, message=because)
     return Record(event=failed, because=because)
 
 
@@ -229,6 +222,9 @@ def _paused(view: View) -> Decision | None:
 def _waiting_for_intents(view: View) -> Decision | None:
     if not view.state.open:
         return None
+    if not any(target_of(intent.intended.effect) for intent in view.state.open.values()):
+        # An invocation writes no target of ours; what drifted does not wait for its end.
+        return _reapply(view) or _waiting_for_invocations(view)
     moments = []
     for intent in view.state.open.values():
         name = target_of(intent.intended.effect)
@@ -236,6 +232,18 @@ def _waiting_for_intents(view: View) -> Decision | None:
         moments.append(max(intent.intended.deadline, retry_at or intent.intended.deadline))
     because = "a write may still be landing; waiting before looking"
     return WaitUntil(at=min([*moments, view.next_due()]), because=because)
+
+
+def _waiting_for_invocations(view: View) -> Decision:
+    deadlines = [intent.intended.deadline for intent in view.state.open.values()]
+    is_ours = all(i.intended.epoch == view.state.epoch for i in view.state.open.values())
+    name = f"step {view.step.name}" if view.step is not None else ", ".join(view.state.open)
+    because = (
+        f"{name} is under way"
+        if is_ours
+        else f"{name} was begun by a driver that is gone; waiting for its time limit"
+    )
+    return WaitUntil(at=min([*deadlines, view.next_due()]), because=because)
 
 
 def _deadline(view: View) -> Decision | None:

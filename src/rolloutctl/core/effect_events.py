@@ -32,6 +32,9 @@ def follow_effect(
     state: RolloutState, event: ev.Intended | ev.Applied | ev.ApplyFailed, at: datetime
 ) -> RolloutState:
     """The state after an intent, or after its end."""
+    rollback = state.rollback
+    if rollback is not None and rollback.tried_from is None and _is_attempt(event):
+        state = evolve(state, rollback=evolve(rollback, tried_from=at))
     match event:
         case ev.Intended():
             return _intended(state, event, at)
@@ -43,6 +46,17 @@ def follow_effect(
             assert_never(event)
 
 
+def _is_attempt(event: ev.Intended | ev.Applied | ev.ApplyFailed) -> bool:
+    """The event is about a target: somebody tried to bring it back, or to look at it."""
+    match event:
+        case ev.Intended(effect=effect):
+            return bool(target_of(effect))
+        case ev.Applied(after=after):
+            return after is not None
+        case ev.ApplyFailed(target=target):
+            return bool(target)
+
+
 def _intended(state: RolloutState, event: ev.Intended, at: datetime) -> RolloutState:
     state = evolve(state, open={**state.open, event.key: OpenIntent(intended=event, at=at)})
     name = target_of(event.effect)
@@ -50,13 +64,13 @@ def _intended(state: RolloutState, event: ev.Intended, at: datetime) -> RolloutS
         state = with_target(state, evolve(state.targets[name], is_written=True))
         if name not in state.written_order:
             state = evolve(state, written_order=(*state.written_order, name))
-    if state.step is None or state.rollback is not None:
+    step = state.step
+    if step is None or state.rollback is not None:
         return state
     if isinstance(event.effect, Expose):
         # SAFETY: what was judged before a write says nothing about what follows it.
         state = evolve(state, gates=without_step_gates(state, override=False))
-    step = evolve(state.step, is_begun=True, may_rerun=False) if state.step else None
-    return evolve(state, step=step)
+    return evolve(state, step=evolve(step, is_begun=True))
 
 
 def _applied(state: RolloutState, event: ev.Applied, at: datetime) -> RolloutState:
@@ -109,12 +123,24 @@ def _apply_failed(state: RolloutState, event: ev.ApplyFailed, at: datetime) -> R
     state = _closed(state, event.key)
     if event.target:
         state = _target_failed(state, event, at)
+    effect = intent.intended.effect if intent is not None else None
     permanent = event.why in {ev.Why.REFUSED, ev.Why.FAILED}
-    if permanent and state.rollback is None and state.step is not None:
-        invocation = intent is not None and isinstance(intent.intended.effect, Invoke)
-        step = evolve(state.step, failure=event.message, is_failed_invocation=invocation)
+    # SAFETY: what may have been done, in whole or in part, is not simply done again.
+    asks = event.why in {ev.Why.ENDED, ev.Why.UNKNOWN} and _is_once(effect)
+    if (permanent or asks) and state.rollback is None and state.step is not None:
+        invocation = permanent and isinstance(effect, Invoke)
+        step = evolve(
+            state.step,
+            failure=event.message,
+            is_failed_invocation=invocation,
+            is_failure_told=False,
+        )
         state = evolve(state, step=step)
     return state
+
+
+def _is_once(effect: Effect | None) -> bool:
+    return isinstance(effect, Invoke) and not effect.rerun_on_crash
 
 
 def _target_failed(state: RolloutState, event: ev.ApplyFailed, at: datetime) -> RolloutState:

@@ -54,6 +54,8 @@ class Why(StrEnum):
     HALF_DONE = "half-done"  # every part is as before or as wanted: write it again
     DRIFTED = "drifted"  # looked before or after: somebody else edited the target
     FAILED = "failed"  # an invocation ran and failed
+    ENDED = "ended"  # we ended an invocation before its time: way back, kill, driver gone
+    UNKNOWN = "unknown"  # nobody saw the end of an invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

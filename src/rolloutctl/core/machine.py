@@ -12,6 +12,7 @@ from rolloutctl.core.phase_events import follow_phase
 from rolloutctl.core.state import (
     IllegalEvent,
     Phase,
+    Rollback,
     RolloutState,
     TargetState,
     with_target,
@@ -19,6 +20,9 @@ from rolloutctl.core.state import (
 from rolloutctl.core.step_events import follow_step
 from rolloutctl.core.target_events import follow_target
 
+#: Drivers that may go on with a rollback, each with the whole of `limits.rollback`. More do
+#: not prolong it: a driver that dies again and again must not keep it from being stuck.
+TAKE_OVERS_MAX = 3
 _ALWAYS: frozenset[type[ev.Event]] = frozenset({ev.LeaseTaken, ev.Notified})
 _WATCHING: frozenset[type[ev.Event]] = frozenset(
     {
@@ -81,6 +85,9 @@ def allows(state: RolloutState, event: ev.Event) -> bool:
     if state.killed_at is not None and kind in {ev.RollbackStarted, ev.Intended}:
         # SAFETY (rule 2): after the fence nothing but the kill itself goes on.
         return False
+    if isinstance(event, ev.ApplyFailed) and event.why is ev.Why.ENDED:
+        # What still ran when the rollout was killed by another process ends after its end.
+        return True
     if isinstance(event, ev.Finished) and state.phase is Phase.STUCK:
         # Of two who finish the same kill, one may give up before the other confirms it.
         return state.killed_at is not None and event.finished_as is ev.FinishedAs.KILLED
@@ -109,9 +116,15 @@ def fold(
     return state
 
 
-def observed(state: RolloutState, target: str, at: datetime) -> RolloutState:
-    """Notes that this process looked at `target`; not journalled."""
-    return with_target(state, evolve(state.targets[target], observed_at=at))
+def observed(state: RolloutState, target: str, at: datetime, *, is_seen: bool) -> RolloutState:
+    """Notes that this process looked at `target`; not journalled.
+
+    A look that was answered (`is_seen`) ends the row of failures: the next one is the first.
+    """
+    looked = evolve(state.targets[target], observed_at=at)
+    if is_seen and looked.failures:
+        looked = evolve(looked, failures=0, retry_at=None, last_error="")
+    return with_target(state, looked)
 
 
 def judged(state: RolloutState, events: Iterable[ev.GateJudged]) -> RolloutState:
@@ -129,7 +142,7 @@ def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
         case ev.Started():
             raise IllegalEvent(f"{state.rollout_id}: Started twice")
         case ev.LeaseTaken(epoch=epoch):
-            return evolve(state, epoch=epoch)
+            return evolve(state, epoch=epoch, rollback=_taken_over(state.rollback))
         case ev.Notified(notifier=notifier, of_seq=of_seq):
             return evolve(state, notified={**state.notified, notifier: of_seq})
         case ev.GateJudged():
@@ -150,6 +163,13 @@ def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
             return follow_step(state, event, at)
         case _:
             return follow_phase(state, event, at)
+
+
+def _taken_over(rollback: Rollback | None) -> Rollback | None:
+    """The time in which nobody drove is not part of what a rollback may take."""
+    if rollback is None or rollback.tried_from is None or rollback.take_overs >= TAKE_OVERS_MAX:
+        return rollback
+    return evolve(rollback, tried_from=None, take_overs=rollback.take_overs + 1)
 
 
 def _started(rollout_id: str, event: ev.Started, at: datetime) -> RolloutState:

@@ -12,6 +12,7 @@ from rolloutctl.core.state import (
     Phase,
     Rollback,
     RolloutState,
+    StepState,
     with_target,
 )
 from rolloutctl.core.target_events import accepting
@@ -34,6 +35,7 @@ def follow_phase(
         case ev.Paused(because=because):
             return evolve(
                 state,
+                step=_told(state.step, because),
                 phase=Phase.PAUSED,
                 resume_to=state.phase,
                 paused_because=because,
@@ -60,6 +62,17 @@ def follow_phase(
             assert_never(event)
 
 
+def _told(step: StepState | None, because: str) -> StepState | None:
+    """SAFETY: `resume` answers a failure only if the pause named it.
+
+    A command that failed, or was ended, while the rollout was paused for another reason
+    would else be run again although nobody was asked.
+    """
+    if step is None or not step.failure or step.failure not in because:
+        return step
+    return evolve(step, is_failure_told=True)
+
+
 def _target_killed(state: RolloutState, event: ev.TargetKilled) -> RolloutState:
     state = evolve(state, kills={**state.kills, event.target: event})
     if not event.confirmed:
@@ -73,8 +86,8 @@ def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutSta
     phase = state.resume_to if state.phase is Phase.PAUSED else Phase.RUNNING
     deadline_from = at if state.phase is Phase.HELD else state.deadline_from
     step = state.step
-    if step is not None:
-        step = evolve(step, failure="", is_failed_invocation=False, may_rerun=True)
+    if step is not None and step.is_failure_told:
+        step = evolve(step, failure="", is_failed_invocation=False, is_failure_told=False)
     targets = state.targets
     if event.reapply:
         # The edit is accepted as the state to write over; the write itself still compares.

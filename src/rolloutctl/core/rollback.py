@@ -28,7 +28,7 @@ def decide_rollback(view: View) -> Decision:
         if decision is not None:
             return decision
     if not unsettled:
-        return _confirmed(rollback)
+        return _ending(view) or _confirmed(rollback)
     return _stuck_or_wait(view, rollback, unsettled, waits)
 
 
@@ -72,6 +72,22 @@ def _restore(view: View, target: TargetState, rollback: Rollback) -> Decision:
     return Do(effect=effect, key=key, because=because)
 
 
+def _ending(view: View) -> Decision | None:
+    """An invocation of the process that drives is being ended; it is bounded there.
+
+    One of a driver that is gone is waited for by nobody: its end is unknown.
+    """
+    running = [
+        intent.intended.deadline
+        for intent in view.state.open.values()
+        if not target_of(intent.intended.effect) and intent.intended.epoch == view.state.epoch
+    ]
+    if not running or view.now >= max(running):
+        return None
+    because = "every target is restored; waiting for the end of what the step had begun"
+    return WaitUntil(at=max(running), because=because)
+
+
 def _confirmed(rollback: Rollback) -> Decision:
     ended = FinishedAs.KILLED if rollback.cause is Cause.OUTSIDE_KILL else FinishedAs.ROLLED_BACK
     because = f"rolled back and confirmed: {rollback.because}"
@@ -81,7 +97,8 @@ def _confirmed(rollback: Rollback) -> Decision:
 def _stuck_or_wait(
     view: View, rollback: Rollback, unsettled: list[TargetState], waits: list[datetime]
 ) -> Decision:
-    gives_up_at = rollback.fence_at + timedelta(seconds=view.playbook.limits.rollback_s)
+    tried_from = rollback.tried_from or view.now
+    gives_up_at = tried_from + timedelta(seconds=view.playbook.limits.rollback_s)
     names = tuple(target.name for target in unsettled)
     errors = "; ".join(f"{t.name}: {t.last_error}" for t in unsettled if t.last_error)
     if view.now >= gives_up_at:

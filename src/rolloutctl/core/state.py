@@ -96,12 +96,21 @@ class OpenIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """Why and since when the rollout goes back; `fence_at` is what settling counts from."""
+    """Why and since when the rollout goes back.
+
+    Attributes:
+        fence_at: what settling counts from.
+        tried_from: what `limits.rollback` counts from: the first attempt of who drives
+            now; None before it. Time in which nobody tried is no reason to give up.
+        take_overs: how often another driver went on with it and had the limit anew.
+    """
 
     cause: Cause
     because: str
     fence_at: datetime
     actor: Actor | None
+    tried_from: datetime | None = None
+    take_overs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +130,9 @@ class StepState:
     extended_until: datetime | None = None
     is_asked: bool = False
     is_approved: bool = False
-    may_rerun: bool = False
-    failure: str = ""  # an effect of the step failed for good
-    is_failed_invocation: bool = False
+    failure: str = ""  # an effect of the step failed for good, or its end is unknown
+    is_failed_invocation: bool = False  # it ran to its end and failed: `on_fail` follows
+    is_failure_told: bool = False  # a pause named the failure: `resume` is an answer to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

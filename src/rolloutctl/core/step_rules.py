@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.decision import Decision, Do, Record, WaitUntil
-from rolloutctl.core.effects import Effect, Expose, target_of
+from rolloutctl.core.effects import Effect, Expose, Invoke, target_of
 from rolloutctl.core.events import Cause
 from rolloutctl.core.exposure import describe
 from rolloutctl.core.playbook import Gate, OnFail, OnInconclusive, Step
@@ -18,9 +18,7 @@ from rolloutctl.core.verdict import Outcome
 from rolloutctl.core.view import View
 
 #: What a person can answer where an invocation may have been done, in whole or in part.
-ASKED_ABOUT_INVOCATION = (
-    "resume runs it again, promote --override counts it as done, rollback goes back"
-)
+_ANSWERS = "resume runs it again, promote --override counts it as done, rollback goes back"
 
 
 def decide_step(view: View) -> Decision:
@@ -67,6 +65,8 @@ def _failed(view: View, step: Step, progress: StepState) -> Decision:
     if view.state.promote is not None:
         refused = ev.PromoteRefused(gates=(), because=because)
         return Record(event=refused, because=because)
+    if any(isinstance(effect, Invoke) for _, effect in view.plan):
+        because = f"{because}; {_ANSWERS}"
     return Record(event=ev.Paused(because=because), because=because)
 
 

@@ -35,14 +35,66 @@ class InvokeResult:
     output: str
 
 
-#: Runs a command or an HTTP call: (effect, key, seconds left) -> result; never raises.
-Invoker = Callable[[Invoke, str, float], InvokeResult]
+class Running(Protocol):
+    """An invocation under way beside the ticks; both methods return at once."""
+
+    def result(self) -> InvokeResult | None:
+        """How it ended; None while it runs. Raises what broke in whoever runs it."""
+        ...
+
+    def end(self) -> None:
+        """Asks it to end now; a result must follow within `invocations.END_S`. Safe twice."""
+        ...
 
 
-def refuse_to_invoke(effect: Invoke, key: str, timeout_s: float) -> InvokeResult:
+class Ending(Protocol):
+    """Whether an invocation was asked to end; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """True from the moment it was asked."""
+        ...
+
+
+#: Begins a command or an HTTP call: (effect, key, seconds it may take); never raises.
+Invoker = Callable[[Invoke, str, float], Running]
+#: Begins work that may take long beside the ticks; the work looks at its `Ending`.
+Beside = Callable[[Callable[[Ending], InvokeResult]], Running]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """An invocation that was over before anybody could look: a refusal, a fake."""
+
+    how: InvokeResult
+
+    def result(self) -> InvokeResult:
+        """How it ended."""
+        return self.how
+
+    def end(self) -> None:
+        """There is nothing left to end."""
+
+
+class _Never:
+    """An `Ending` that does not come."""
+
+    def is_set(self) -> bool:
+        return False
+
+
+NEVER: Ending = _Never()
+
+
+def not_beside(work: Callable[[Ending], InvokeResult]) -> Running:
+    """Does the work here and now: what stands for threads on a fake clock."""
+    return Ended(how=work(NEVER))
+
+
+def refuse_to_invoke(effect: Invoke, key: str, timeout_s: float) -> Running:
     """Stands where no invoker is wired (a playbook without `run` steps)."""
     del effect, timeout_s
-    return InvokeResult(ok=False, message=f"{key}: nothing here can run commands", output="")
+    message = f"{key}: nothing here can run commands"
+    return Ended(how=InvokeResult(ok=False, message=message, output=""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +110,5 @@ class Adapters:
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     gather: Gather = one_by_one
     invoke: Invoker = refuse_to_invoke
+    beside: Beside = not_beside
     fan_out: FanOut = at_once

@@ -19,7 +19,7 @@ from rolloutctl.core.ports import Clock, Journal, RolloutRow
 from rolloutctl.errors import JournalUnavailable, LeaseHeld, LeaseLost
 from rolloutctl.runner.loop import attempt
 from rolloutctl.runner.owner import owner_is_dead
-from rolloutctl.runner.rollout import Rollout
+from rolloutctl.runner.rollout import OVERTAKEN, STOPPED, Rollout
 from rolloutctl.runner.telling import FLUSH_S, THREADS_MAX
 from rolloutctl.runner.turn import Driven, lease_ttl_s, let_go, take_turn, take_up
 from rolloutctl.runner.workers import Work, Workers, at_once
@@ -270,6 +270,8 @@ class _Agent:
             self._not_before[rollout_id] = now + timedelta(seconds=SCAN_S)
             return
         if isinstance(error, LeaseLost):
+            if driven is not None:
+                driven.rollout.invocations.end(OVERTAKEN, now)
             self._say(rollout_id, Happened.LOST, str(error))
             return
         if driven is not None:
@@ -315,6 +317,8 @@ class _Agent:
         while self._busy and clock.now() < until:
             clock.sleep(_STOP_STEP_S)
             self.collect()
+        for driven in self._driven.values():
+            driven.rollout.invocations.end(STOPPED, clock.now())
         for rollout_id, driven in self._driven.items():
             if rollout_id in self._busy:
                 continue

@@ -24,7 +24,7 @@ from rolloutctl.core.secret import SecretRef
 from rolloutctl.credentials import redact
 from rolloutctl.errors import RolloutctlError, Unavailable
 from rolloutctl.http import HttpClient, HttpRequest, HttpResponse, checked_header
-from rolloutctl.runner.adapters import InvokeResult
+from rolloutctl.runner.adapters import NEVER, Ending, InvokeResult
 
 #: What the journal keeps of an output: its end, where the error stands.
 OUTPUT_CHARS_MAX = 4096
@@ -33,7 +33,8 @@ OUTPUT_CHARS_MAX = 4096
 _KEPT_BYTES = 128 * 1024
 #: The longest secret that may be cut in two at the front of what was kept.
 _HALF_SECRET_CHARS_MAX = 16 * 1024
-#: How long a command may tidy up after SIGTERM, in seconds; then SIGKILL.
+#: How long a command may tidy up after SIGTERM, in seconds; then SIGKILL. At its time
+#: limit, and when it is ended before: rollback, kill, a driver that stops.
 GRACE_S = 2.0
 #: How often a silent command is looked at, in seconds.
 _LOOK_S = 0.02
@@ -42,11 +43,21 @@ _KEY_CHARS_MAX = 200
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-def invoke(effect: Invoke, key: str, timeout_s: float) -> InvokeResult:
-    """Runs the effect's request within `timeout_s`; the `Invoker` of the real world."""
+def is_command(effect: Invoke) -> bool:
+    """Whether it runs a process here, which can be ended; a request that was sent cannot."""
+    return isinstance(effect.request, Mapping) and "command" in effect.request
+
+
+def invoke(effect: Invoke, key: str, timeout_s: float, *, ending: Ending = NEVER) -> InvokeResult:
+    """Runs the effect's request within `timeout_s`, or until `ending` is set.
+
+    An HTTP call goes on until its own limit: whoever waits for it has to leave it behind.
+    """
+    if ending.is_set():
+        return InvokeResult(ok=False, message="not begun", output="")
     match effect.request:
         case {"command": [*words]} if words and all(isinstance(word, str) for word in words):
-            return _command([str(word) for word in words], key, timeout_s)
+            return _command([str(word) for word in words], key, timeout_s, ending=ending)
         case {"http": call} if isinstance(call, Mapping) and {"method", "url"} <= call.keys():
             return _http(call, key, timeout_s)
         case _:
@@ -57,7 +68,7 @@ def invoke(effect: Invoke, key: str, timeout_s: float) -> InvokeResult:
 # -- commands -------------------------------------------------------------------
 
 
-def _command(words: list[str], key: str, timeout_s: float) -> InvokeResult:
+def _command(words: list[str], key: str, timeout_s: float, *, ending: Ending) -> InvokeResult:
     began_s = monotonic_s()
     try:
         process = subprocess.Popen(  # noqa: S603 - what a reviewed playbook says, without a shell
@@ -74,17 +85,18 @@ def _command(words: list[str], key: str, timeout_s: float) -> InvokeResult:
         return InvokeResult(ok=False, message=message, output="")
     running = _Running(process=process)
     try:
-        is_in_time = running.wait(began_s + timeout_s)
-        if not is_in_time:
+        is_by_itself = running.wait(began_s + timeout_s, ending=ending)
+        if not is_by_itself:
             running.signal_group(signal.SIGTERM)
             running.wait(monotonic_s() + GRACE_S)
     finally:
         running.end()
     taken = f"after {monotonic_s() - began_s:.1f} s"
     code = process.returncode
-    ended = f"killed by {_signal_name(-code)}" if code < 0 else f"exit {code}"
-    message = f"{ended} {taken}" if is_in_time else f"stopped at its limit of {timeout_s:g} s"
-    return InvokeResult(ok=is_in_time and code == 0, message=message, output=running.output())
+    message = f"killed by {_signal_name(-code)} {taken}" if code < 0 else f"exit {code} {taken}"
+    if not is_by_itself and not ending.is_set():
+        message = f"stopped at its limit of {timeout_s:g} s"
+    return InvokeResult(ok=is_by_itself and code == 0, message=message, output=running.output())
 
 
 def _signal_name(number: int) -> str:
@@ -103,8 +115,8 @@ class _Running:
     _is_cut: bool = False
     _is_silent: bool = False  # nobody holds the other end of the pipe any more
 
-    def wait(self, until_s: float) -> bool:
-        """Reads and waits; True once the command itself has ended.
+    def wait(self, until_s: float, *, ending: Ending = NEVER) -> bool:
+        """Reads and waits; True once the command itself has ended, False once it must.
 
         Its end counts, not the pipe's: a background process may hold that for ever.
         """
@@ -114,11 +126,11 @@ class _Running:
             selector.register(stream, selectors.EVENT_READ)
             while self.process.poll() is None:
                 left_s = until_s - monotonic_s()
-                if left_s <= 0:
+                if left_s <= 0 or ending.is_set():
                     return False
                 if self._is_silent:
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        self.process.wait(left_s)
+                        self.process.wait(min(left_s, _LOOK_S))
                 elif selector.select(min(left_s, _LOOK_S)):
                     self._read_once()
         return True

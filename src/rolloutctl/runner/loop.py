@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rolloutctl.core.decision import Decision, Finish, WaitUntil
 from rolloutctl.errors import ExitCode, JournalUnavailable, LeaseLost
-from rolloutctl.runner.rollout import Rollout
+from rolloutctl.runner.rollout import OVERTAKEN, STOPPED, Rollout
 from rolloutctl.runner.tick import tick
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def drive(
         teller: tells people beside the driving; the end waits for its last messages.
     """
     end = _drive(rollout, watch=watch, stop=stop, poll_s=poll_s, teller=teller)
+    # At once, before anything is waited for; whoever gives the lease back sees that it ended.
+    why = OVERTAKEN if end.stopped == "lost" else STOPPED
+    rollout.invocations.end(why, rollout.clock.now())
     if teller is not None:
         teller.flush()
     return end

@@ -164,11 +164,12 @@ def _observations(rollout: Rollout, targets: Sequence[str]) -> list[ev.Event]:
                 key=f"look:{name}", target=name, why=ev.Why.UNAVAILABLE, message=error.message
             )
             facts.append(failed)
+            rollout.looked_at(name, is_seen=False)
         else:
             fact = _fact(rollout, rollout.state.targets[name], seen)
             if fact is not None:
                 facts.append(fact)
-        rollout.looked_at(name)
+            rollout.looked_at(name, is_seen=True)
     return facts
 
 

@@ -14,9 +14,10 @@ from rolloutctl.core.decision import Decision, Finish, WaitUntil
 from rolloutctl.core.ports import RolloutRow
 from rolloutctl.core.state import Phase
 from rolloutctl.runner.agent import AgentPorts
+from rolloutctl.runner.invocations import LOOK_S
 from rolloutctl.runner.loop import attempt
 from rolloutctl.runner.owner import take_over
-from rolloutctl.runner.rollout import Rollout
+from rolloutctl.runner.rollout import STOPPED, Rollout
 from rolloutctl.runner.telling import FLUSH_S, THREADS_MAX, Teller, has_untold
 from rolloutctl.runner.tick import tick
 from rolloutctl.runner.workers import Work, Workers, at_once
@@ -109,15 +110,26 @@ class _Pass:
             return
         take_over(rollout, self._ports.owner)
         self.teller = Teller(rollout, run=self._tell)
-        for _ in range(TICKS_MAX):
+        ticks = 0
+        while ticks < TICKS_MAX:
             self.teller.settle()
             self._last = tick(rollout)
-            if isinstance(self._last, WaitUntil | Finish) or self._stop():
+            if isinstance(self._last, Finish) or self._stop():
+                break
+            if not isinstance(self._last, WaitUntil):
+                ticks += 1
+            elif rollout.invocations.is_busy:
+                # Left now it would be ended, and no pass would ever see it through; it has
+                # a time limit of its own, and the guardrails are judged meanwhile.
+                rollout.clock.sleep(LOOK_S)
+            else:
                 break
         self.teller.settle()
 
     def let_go(self, limit_s: float) -> None:
         """Delivers what can be delivered within `limit_s`, gives the lease back; safe twice."""
+        if self._rollout is not None:
+            self._rollout.invocations.close(self._rollout, STOPPED)
         if self.teller is not None:
             self.teller.flush(limit_s)
             self.teller.close()

@@ -10,14 +10,15 @@ deadline, then observed.  5. Settle (in `core.rollback` and `kill`).
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.decision import Do
 from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
 from rolloutctl.core.observation import Observation, Receipt
-from rolloutctl.core.ports import Message
+from rolloutctl.core.ports import Message, Notifier
 from rolloutctl.core.reconcile import (
     Adopt,
     Drift,
@@ -31,7 +32,6 @@ from rolloutctl.core.reconcile import (
 from rolloutctl.core.state import TargetState
 from rolloutctl.errors import (
     Conflict,
-    JournalUnavailable,
     LeaseLost,
     NotFound,
     Rejected,
@@ -40,7 +40,8 @@ from rolloutctl.errors import (
     Unauthorized,
     Unavailable,
 )
-from rolloutctl.runner.adapters import InvokeResult
+from rolloutctl.runner.adapters import Ending, InvokeResult
+from rolloutctl.runner.invocations import LOOK_S
 from rolloutctl.runner.rollout import Rollout
 
 #: Seconds a notification of a `notify` step may take.
@@ -49,12 +50,12 @@ NOTIFY_TIMEOUT_S = 10.0
 NOTIFY_TRIES = 3
 #: Time between an invocation's own limit and the deadline of its intent, in seconds.
 INVOKE_SLACK_S = 5.0
-#: How often the lease is looked at while an invocation runs, in seconds.
-INVOKE_LEASE_STEP_S = 1.0
 
 
 def perform(rollout: Rollout, decision: Do) -> None:
     """Does one effect under the five rules; every outcome is an event, never an error.
+
+    A write is over when this returns; an invocation has begun, and later ticks see its end.
 
     Raises `LeaseLost`, and `JournalUnavailable` with nothing sent that is not on disk.
     """
@@ -268,47 +269,15 @@ def look(rollout: Rollout, key: str) -> None:
 
 
 def _invoke(rollout: Rollout, effect: Invoke, key: str) -> None:
-    deadline = rollout.clock.now() + timedelta(seconds=effect.timeout_s + INVOKE_SLACK_S)
-    try:
-        rollout.record(_intent(rollout, effect, key, before=None, deadline=deadline))
-    except Stale:
-        rollout.refresh()
-        return
-    if rollout.clock.now() >= deadline:
-        return
-    result = _invoke_keeping_lease(rollout, effect, key)
-    if result.ok:
-        applied = ev.Applied(
-            key=key, receipt=Receipt(changed=result.message), after=None, output=result.output
-        )
-        rollout.record_fact(applied)
-        return
-    message = f"{result.message}: {result.output}" if result.output else result.message
-    rollout.record_fact(ev.ApplyFailed(key=key, target="", why=ev.Why.FAILED, message=message))
-
-
-def _invoke_keeping_lease(rollout: Rollout, effect: Invoke, key: str) -> InvokeResult:
-    """Runs it beside this thread, which keeps the lease meanwhile.
-
-    SAFETY: an invocation may take longer than a lease. If that ran out, another process
-    would take over and stop at an invocation whose end it cannot know.
-    """
-    from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415 - only for `run`
-
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoke") as pool:
-        running = pool.submit(rollout.adapters.invoke, effect, key, effect.timeout_s)
-        while not wait([running], timeout=INVOKE_LEASE_STEP_S).done:
-            with suppress(LeaseLost, JournalUnavailable):  # recording its end will say so
-                rollout.keep_lease()
-        return running.result()
+    limit_s = effect.timeout_s + INVOKE_SLACK_S
+    if _may_begin(rollout, effect, key, limit_s=limit_s):
+        running = rollout.adapters.invoke(effect, key, effect.timeout_s)
+        rollout.invocations.add(key, running)
 
 
 def _notify(rollout: Rollout, effect: Notify, key: str) -> None:
-    deadline = rollout.clock.now() + timedelta(seconds=NOTIFY_TIMEOUT_S * NOTIFY_TRIES)
-    try:
-        rollout.record(_intent(rollout, effect, key, before=None, deadline=deadline))
-    except Stale:
-        rollout.refresh()
+    tries = NOTIFY_TRIES * max(1, len(effect.notifiers))
+    if not _may_begin(rollout, effect, key, limit_s=NOTIFY_TIMEOUT_S * tries + INVOKE_SLACK_S):
         return
     message = Message(
         key=key,
@@ -319,22 +288,43 @@ def _notify(rollout: Rollout, effect: Notify, key: str) -> None:
         text=effect.message,
         at=rollout.clock.now(),
     )
-    errors = [error for name in effect.notifiers if (error := _tell(rollout, name, message))]
+    notifiers = {name: rollout.adapters.notifiers[name] for name in effect.notifiers}
+    running = rollout.adapters.beside(partial(_tell_all, notifiers, message))
+    rollout.invocations.add(key, running, refusal=ev.Why.REFUSED)
+
+
+def _may_begin(rollout: Rollout, effect: Invoke | Notify, key: str, *, limit_s: float) -> bool:
+    """The intent is on disk and its deadline ahead; False if nothing may begin now."""
+    if rollout.invocations.is_busy:
+        # SAFETY: one that was told to end may still be at work; two at once must not be.
+        rollout.clock.sleep(LOOK_S)
+        return False
+    deadline = rollout.clock.now() + timedelta(seconds=limit_s)
+    try:
+        rollout.record(_intent(rollout, effect, key, before=None, deadline=deadline))
+    except Stale:
+        rollout.refresh()
+        return False
+    return rollout.clock.now() < deadline
+
+
+def _tell_all(notifiers: Mapping[str, Notifier], message: Message, ending: Ending) -> InvokeResult:
+    errors = [
+        error for name, one in notifiers.items() if (error := _tell(name, one, message, ending))
+    ]
     if errors:
-        rollout.record_fact(
-            ev.ApplyFailed(key=key, target="", why=ev.Why.REFUSED, message="; ".join(errors))
-        )
-        return
-    told = Receipt(changed=f"told {', '.join(effect.notifiers)}")
-    rollout.record_fact(ev.Applied(key=key, receipt=told, after=None))
+        return InvokeResult(ok=False, message="; ".join(errors), output="")
+    return InvokeResult(ok=True, message=f"told {', '.join(notifiers)}", output="")
 
 
-def _tell(rollout: Rollout, name: str, message: Message) -> str:
+def _tell(name: str, notifier: Notifier, message: Message, ending: Ending) -> str:
     """Tells one notifier, a few times; returns the last error or "" once it is told."""
-    error_text = ""
+    error_text = f"{name}: not told"
     for _ in range(NOTIFY_TRIES):
+        if ending.is_set():
+            return error_text
         try:
-            rollout.adapters.notifiers[name].notify(message, timeout_s=NOTIFY_TIMEOUT_S)
+            notifier.notify(message, timeout_s=NOTIFY_TIMEOUT_S)
         except RolloutctlError as error:
             error_text = f"{name}: {error.message}"
         else:

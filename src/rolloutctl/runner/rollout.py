@@ -13,12 +13,17 @@ from rolloutctl.core.ports import Clock, Journal, Lease
 from rolloutctl.core.state import RolloutState
 from rolloutctl.errors import LeaseLost, Stale
 from rolloutctl.runner.adapters import Adapters
+from rolloutctl.runner.invocations import Invocations
 
 #: How long a silent driver keeps its lease; renewed at a third of it.
 LEASE_TTL_S = 15.0
 #: At the latest after this long an unchanged verdict is recorded again.
 SUMMARY_S = 300.0
 _SUMMARY = timedelta(seconds=SUMMARY_S)
+#: Why an invocation was ended by a driver that lost its lease.
+OVERTAKEN = "ended because another process drives now"
+#: And by one that was told to stop, or that failed.
+STOPPED = "ended because its driver stopped"
 #: How often a fact (something that happened) is offered to a moving journal.
 FACT_TRIES = 100
 
@@ -42,6 +47,8 @@ class Rollout:
     lease_ttl_s: float = LEASE_TTL_S
     #: called with every record this process folds, ours and others'
     listeners: list[Callable[[ev.Recorded], None]] = field(default_factory=list)
+    #: what this process has begun and not seen the end of
+    invocations: Invocations = field(default_factory=Invocations)
     _unrecorded: dict[str, ev.GateJudged] = field(default_factory=dict)
     _recorded_judgements: dict[str, ev.GateJudged] = field(default_factory=dict)
 
@@ -71,6 +78,7 @@ class Rollout:
     def take_lease(self, owner: str, *, steal: bool = False) -> None:
         """Becomes the driver; folds everything that was recorded before. Raises `LeaseHeld`."""
         now = self.clock.now()
+        self.invocations.end(OVERTAKEN, now)  # of an earlier lease of this process
         self.lease = self.journal.acquire_lease(
             self.rollout_id, owner, now=now, ttl_s=self.lease_ttl_s, steal=steal
         )
@@ -89,10 +97,13 @@ class Rollout:
             self.lease = self.journal.renew_lease(self.lease, now=now, ttl_s=self.lease_ttl_s)
 
     def release_lease(self) -> None:
-        """Lets another process drive."""
-        if self.lease is not None:
-            self.journal.release_lease(self.lease)
-            self.lease = None
+        """Lets another process drive; what this one has begun is ended first, on record."""
+        try:
+            self.invocations.close(self, STOPPED)
+        finally:
+            if self.lease is not None:
+                self.journal.release_lease(self.lease)
+                self.lease = None
 
     # -- reading --------------------------------------------------------------
 
@@ -121,9 +132,9 @@ class Rollout:
         for listener in self.listeners:
             listener(record)
 
-    def looked_at(self, target: str) -> None:
-        """Notes in memory that `target` was looked at now."""
-        self.state = observed(self.state, target, self.clock.now())
+    def looked_at(self, target: str, *, is_seen: bool) -> None:
+        """Notes in memory that `target` was looked at now, and whether it was seen."""
+        self.state = observed(self.state, target, self.clock.now(), is_seen=is_seen)
 
     # -- writing --------------------------------------------------------------
 

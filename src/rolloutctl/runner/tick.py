@@ -25,12 +25,15 @@ from rolloutctl.runner.rollout import Rollout
 def tick(rollout: Rollout) -> Decision:
     """Does exactly one next thing; `decision.because` is the log line and the status line.
 
+    What runs beside the ticks is looked at before: how it ended, and whether it must end.
+
     Raises:
         LeaseLost: another process drives; this one must stop.
         JournalUnavailable: nothing was sent that is not on disk.
     """
     rollout.keep_lease()
     rollout.refresh()
+    rollout.invocations.settle(rollout)
     decision = decide(rollout.playbook, rollout.state, rollout.adapters.kinds, rollout.clock.now())
     match decision:
         case Do():
@@ -46,8 +49,11 @@ def tick(rollout: Rollout) -> Decision:
                 rollout.refresh()
         case CompleteKill():
             complete_kill(rollout)
-        case WaitUntil() | Finish():
+        case Finish():
+            rollout.invocations.close(rollout, "ended because the rollout is over")
+        case WaitUntil():
             pass
         case _:  # pragma: no cover - the type checker proves it
             assert_never(decision)
-    return decision
+    rollout.invocations.follow(rollout)
+    return rollout.invocations.bounded(decision, rollout.clock.now())

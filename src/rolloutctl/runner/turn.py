@@ -15,7 +15,7 @@ from rolloutctl.core.ports import Clock, RolloutRow
 from rolloutctl.errors import JournalUnavailable
 from rolloutctl.runner.loop import JOURNAL_RETRY_S
 from rolloutctl.runner.owner import take_over
-from rolloutctl.runner.rollout import LEASE_TTL_S, Rollout
+from rolloutctl.runner.rollout import LEASE_TTL_S, STOPPED, Rollout
 from rolloutctl.runner.telling import FLUSH_S, Teller, has_untold
 from rolloutctl.runner.tick import tick
 from rolloutctl.runner.workers import Work
@@ -103,6 +103,7 @@ def take_turn(driven: Driven, *, must_stop: Callable[[], bool]) -> None:
 
 def let_go(driven: Driven, *, limit_s: float = 0.0) -> None:
     """Delivers what can be delivered within `limit_s`, and gives the lease back."""
+    driven.rollout.invocations.close(driven.rollout, STOPPED)
     if driven.teller is not None:
         driven.teller.flush(limit_s)
         driven.teller.close()
