@@ -294,7 +294,7 @@ def test_a_quantile_is_that_of_the_window_over_all_pods():
     assert gate.read(30, rows) is FAIL
     assert gate.verdict.numbers[0] == ("observed", pytest.approx(1 + 4 * (138.6 - 100) / 40))
     assert gate.verdict.sample == 140.0
-    assert "99% quantile of 140 events in 5m" in gate.verdict.because
+    assert "p99 of 140 events in 5m" in gate.verdict.because
 
 
 @pytest.mark.parametrize(

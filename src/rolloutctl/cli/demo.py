@@ -91,13 +91,12 @@ def _report(console: Console, outcome: scenario.Outcome, keep: Path | None) -> N
 
 def _verdict(outcome: scenario.Outcome) -> str:
     """One sentence for people."""
-    as_before = "is as before, to the byte" if outcome.flags_as_before else "has changed"
+    state = "is as before, to the byte" if outcome.flags_as_before else "has changed"
+    as_before = f"\n  flags.json {state}"
     match outcome.exit_code:
         case ExitCode.DONE:
             return "demo: the new model serves everybody (100%); exit 0"
         case ExitCode.JUDGED_BAD:
-            return (
-                f"demo: the new model went bad and was taken back; flags.json {as_before}; exit 10"
-            )
+            return f"demo: the new model went bad and was taken back; exit 10{as_before}"
         case code:
-            return f"demo: ended early; flags.json {as_before}; exit {int(code)}"
+            return f"demo: ended early; exit {int(code)}{as_before}"

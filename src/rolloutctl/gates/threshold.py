@@ -240,7 +240,7 @@ def _quantile(
     found = quantile_of(buckets, spec.quantile)
     if events is None or isinstance(found, str):
         return error(f"histogram: {found}")
-    about = f"{spec.quantile * 100:g}% quantile of {events:g} events in {within}"
+    about = f"p{spec.quantile * 100:g} of {events:g} events in {within}"
     return Observed(number=found.bound, is_above=found.is_above, about=about, sample=events)
 
 
