@@ -2,8 +2,8 @@
 
 Engine: 1,000 rollouts in one process on a real SQLite journal and fake services, ticked in
 turn while the fake clock runs; ticks a second and memory are the ceiling of any agent on
-this machine. Command: `rolloutctl agent` on 1,000 rollouts of real flag files that
-scrape a real /metrics; how many are driven after a while, and its memory.
+this machine. Command: `rolloutctl agent` on 1,000 rollouts of real flag files that ask
+a server for their metrics; how many are driven after a while, its memory and its load.
 
 Usage: python benchmarks/agent.py [ROLLOUTS [SECONDS]]
 """
@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import perf_counter
+from urllib.parse import parse_qs
 
 from fake_rollouts import ACTOR, PLAYBOOK, begin, load_day
 
@@ -38,6 +38,8 @@ ROLLOUTS = 1_000
 SECONDS = 60.0
 #: Fake minutes that the engine is ticked through.
 ENGINE_MINUTES = 2
+#: Where the playbook of the simulated day asks; replaced by a server of the benchmark's own.
+PROMETHEUS_URL = "http://127.0.0.1:9090"
 _MIB = 2**20
 
 
@@ -75,30 +77,28 @@ def engine(rollouts: int, folder: Path) -> None:
     journal.close()
 
 
-class _Metrics(BaseHTTPRequestHandler):
+class _Prometheus(BaseHTTPRequestHandler):
+    """Answers instant queries: counters that grow with the time, and a good share."""
+
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
-    scrapes = 0
+    queries = 0
 
-    def do_GET(self) -> None:
-        """Counters that grow with the time since the epoch."""
-        type(self).scrapes += 1
-        total = datetime.now(UTC).timestamp() % 1e7 * 10  # noqa: TID251 - a benchmark's own server
-        lines = [
-            "# TYPE llm_requests counter",
-            f'llm_requests_total{{model="b"}} {total}',
-            "# TYPE llm_failures counter",
-            f'llm_failures_total{{model="b"}} {total * 0.01}',
-            "# TYPE llm_usd counter",
-            f'llm_usd_total{{model="b"}} {total * 0.005}',
-            "# TYPE llm_seconds histogram",
-            f'llm_seconds_bucket{{model="b",le="0.5"}} {total}',
-            f'llm_seconds_bucket{{model="b",le="+Inf"}} {total}',
-        ]
-        body = ("\n".join(lines) + "\n").encode()
+    def do_POST(self) -> None:
+        """One series with the asked time; nothing where our source asks how fresh it is."""
+        type(self).queries += 1
+        length = int(self.headers.get("Content-Length", 0))
+        asked = parse_qs(self.rfile.read(length).decode())
+        query, at = asked.get("query", [""])[0], float(asked.get("time", ["0"])[0])
+        total = at % 1e7 * (10 if "requests" in query or "bucket" in query else 0.05)
+        metric = {"model": "b"} | ({"le": "+Inf"} if "bucket" in query else {})
+        found = {"metric": metric, "value": [at, str(0.99 if "rate" in query else total)]}
+        result = [] if "rolloutctl_selector" in query else [found]
+        data = {"resultType": "vector", "result": result}
+        body = json.dumps({"status": "success", "data": data}).encode()
         self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -111,7 +111,9 @@ def begin_on_files(rollouts: int, folder: Path, url: str) -> SqliteJournal:
     """Starts rollouts, each on a flag file of its own; nobody drives them yet."""
     journal, catalog, clock = SqliteJournal(folder / "agent.db"), InstalledCatalog(), SystemClock()
     kinds = load_day().kinds
-    text = PLAYBOOK.read_text("utf-8").replace("http://127.0.0.1:8100/metrics", url)
+    text = PLAYBOOK.read_text("utf-8").replace(PROMETHEUS_URL, url)
+    if url not in text:
+        raise AssertionError(f"{PLAYBOOK} does not name {PROMETHEUS_URL}")
     flag = {"state": "ENABLED", "variants": {"a": "a", "b": "b"}, "defaultVariant": "a"}
     switch = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
     for number in range(rollouts):
@@ -128,10 +130,10 @@ def begin_on_files(rollouts: int, folder: Path, url: str) -> SqliteJournal:
 
 def command(rollouts: int, folder: Path, *, seconds: float) -> int:
     """Runs the real agent for a while; 1 if it did not drive every rollout."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Prometheus)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}/metrics"
+    url = f"http://127.0.0.1:{server.server_address[1]}"
     journal = begin_on_files(rollouts, folder, url)
     before = sum(journal.heads().values())
     tool = str(Path(sys.executable).parent / "rolloutctl")
@@ -147,7 +149,7 @@ def command(rollouts: int, folder: Path, *, seconds: float) -> int:
     events = sum(journal.heads().values()) - before
     print(
         f"command: {driven} of {rollouts} rollouts driven after {seconds:g} s, {mib:.0f} MiB; "
-        f"{_Metrics.scrapes / seconds:.0f} scrapes/s, {events / seconds:.0f} events/s"
+        f"{_Prometheus.queries / seconds:.0f} queries/s, {events / seconds:.0f} events/s"
     )
     server.shutdown()
     return 0 if driven == rollouts else 1
