@@ -158,8 +158,6 @@ def _is_still_zero(order: KillOrder) -> bool:
 
 
 def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:
-    from rolloutctl.cli.kill_rollouts import tell  # noqa: PLC0415 - as in `run`
-
     code = report_kill(
         console,
         [(one.rollout_id, one.reports) for one in killed],
@@ -172,5 +170,8 @@ def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:
                 f"error: rollout {one.rollout_id} was NOT killed: {one.failure}\n"
                 "  hint: kill its targets one by one: rolloutctl kill ADDRESS --to ARM"
             )
-    tell(killed, console)
+    if killed:
+        from rolloutctl.cli.kill_telling import tell  # noqa: PLC0415 - after the act
+
+        tell(killed, console)
     return code

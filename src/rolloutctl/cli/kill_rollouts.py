@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import parse_inputs
-from rolloutctl.clock import monotonic_s
 from rolloutctl.core.events import KillRequested
 from rolloutctl.core.playbook import Arm
 from rolloutctl.core.state import Phase
@@ -34,8 +30,6 @@ if TYPE_CHECKING:
 JOURNAL_LIMIT_S = 1.0
 #: Rollouts killed side by side; the targets of each are killed at once anyway.
 ROLLOUTS_AT_ONCE = 32
-#: How long the notifiers of all killed rollouts together are waited for, in seconds.
-TELL_LIMIT_S = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,52 +113,6 @@ def kill_playbook(
     reached = {report.address for one in killed for report in one.reports}
     left = [order for address, order in orders.items() if address not in reached]
     return [*killed, _kill_unheld(console, left)] if left else killed
-
-
-def tell(killed: Sequence[Killed], console: Console) -> None:
-    """Tells the notifiers what the kill reached; after the report, all rollouts at once.
-
-    Best effort: whoever cannot be told within `TELL_LIMIT_S` is named, and waited for no more.
-    """
-    from rolloutctl.runner.workers import Workers  # noqa: PLC0415 - after the act
-
-    done: SimpleQueue[str] = SimpleQueue()
-    waiting: set[str] = set()
-    workers = Workers(ROLLOUTS_AT_ONCE, name="tell-kill")
-    for one in killed:
-        if one.rollout is not None and one.end is not None:
-            waiting.add(one.rollout_id)
-            workers.run(partial(_tell_notifiers, one.rollout, one.end, console, done=done))
-    workers.close()
-    until_s = monotonic_s() + TELL_LIMIT_S
-    with suppress(Empty):
-        while waiting:
-            waiting.discard(done.get(timeout=max(0.0, until_s - monotonic_s())))
-    if waiting:
-        console.talk(
-            f"the notifiers of {', '.join(sorted(waiting))} were not all told within "
-            f"{TELL_LIMIT_S:g} s"
-        )
-
-
-def _tell_notifiers(
-    rollout: Rollout, end: KillEnd, console: Console, *, done: SimpleQueue[str]
-) -> None:
-    """In a worker: whatever happens, the rollout's id is put into `done`."""
-    from rolloutctl.runner.loop import attempt  # noqa: PLC0415 - after the act
-    from rolloutctl.runner.telling import kill_messages, tell_now  # noqa: PLC0415 - same
-
-    def work() -> None:
-        notifiers = wiring.notifiers_in(rollout.playbook.document, wiring.catalog())
-        if notifiers:
-            for name, trouble in tell_now(kill_messages(rollout, end), notifiers).items():
-                console.talk(f"{name} could not be told: {trouble}")
-
-    error = attempt(work)
-    if error is not None:
-        text = error.message if isinstance(error, RolloutctlError) else repr(error)
-        console.talk(f"the notifiers of {rollout.rollout_id} were not told: {text}")
-    done.put(rollout.rollout_id)
 
 
 def _is_still_killed(rollout: Rollout) -> bool:
