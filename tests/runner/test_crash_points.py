@@ -18,7 +18,9 @@ from rolloutctl.runner import requests
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import in_turn
 from rolloutctl.runner.kill_account import orders_of
-from worlds.rollouts import ACTOR, ROLLOUT, Boundaries, Crash, Stage, playbook
+from rolloutctl.steps.canary import CanarySpec
+from rolloutctl.steps.run import Invocation, OnCrash, RunSpec
+from worlds.rollouts import ACTOR, ROLLOUT, Boundaries, Crash, Stage, playbook, step
 
 pytestmark = pytest.mark.crash
 
@@ -69,8 +71,32 @@ def killed(**options):
     return stage.at(95, ask(requests.kill))
 
 
+def with_a_command(*, on_crash=OnCrash.RERUN, **options):
+    """5 %, a command that lasts, all of it."""
+    run = RunSpec(run=Invocation(command=("migrate",), timeout_s=30.0, on_crash=on_crash))
+    steps = (
+        step(0, "canary", CanarySpec(canary=500), ("llm",)),
+        step(1, "run", run, ("llm",), gates=()),
+        step(2, "canary", CanarySpec(canary=10000), ("llm",)),
+    )
+    stage = Stage(playbook(steps=steps), **options)
+    stage.invoker.lasts_s = 20.0
+    return stage
+
+
+def command_ended_by_a_guardrail(**options):
+    return with_a_command(**options).canary_goes_bad(110, query="floor")
+
+
+def command_ended_by_a_kill(**options):
+    return with_a_command(**options).at(95, ask(requests.kill))
+
+
 SCENARIOS = [
     promoted,
+    with_a_command,
+    command_ended_by_a_guardrail,
+    command_ended_by_a_kill,
     two_targets,
     rolled_back,
     paused,
@@ -105,6 +131,34 @@ def test_dying_anywhere_changes_nothing(scenario, options, away_s):
         where = f"died at {dies_at} of {boundaries.count}: {died_at}"
         assert stage.final() == expected, where
         assert_only_planned(stage, where)
+
+
+@pytest.mark.parametrize("away_s", [0.0, 45.0])
+def test_dying_anywhere_runs_no_command_twice(away_s):
+    """Its end is known, or somebody is asked; what followed without a death follows the answer."""
+    options = {"on_crash": OnCrash.ASK, "conditional": True}
+    calm = with_a_command(**options)
+    calm.begin()
+    boundaries = Boundaries()
+    calm.drive(boundaries)
+    asked = 0
+
+    for dies_at in range(1, boundaries.count + 1):
+        stage = with_a_command(**options)
+        stage.begin()
+
+        end, died_at = stage.drive_with_crash(dies_at, away_s=away_s)
+
+        where = f"died at {dies_at} of {boundaries.count}: {died_at}"
+        assert len(stage.invoker.begun) <= 1, where
+        if stage.state().phase is Phase.PAUSED:
+            asked += 1
+            assert "its end is unknown" in stage.state().paused_because, where
+            ask(lambda state, actor: requests.promote(state, actor, override=True))(stage)
+            end = stage.drive()
+        assert end.exit_code == 0, where
+        assert stage.exposures() == {"llm": split(10000)}, where
+    assert asked
 
 
 def assert_only_planned(stage, where):

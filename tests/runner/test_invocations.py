@@ -353,7 +353,7 @@ def test_an_invokers_own_failure_reaches_the_driver():
             break
         tick(rollout)
         stage.clock.advance(5.0)
-    rollout.invocations.add("r-test:1:0", Broken())
+    rollout.invocations.add("r-test:1:0", Broken(), epoch=1)
 
     with pytest.raises(Crash):
         drive(rollout, poll_s=5.0)

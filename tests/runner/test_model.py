@@ -33,6 +33,9 @@ DIALS = st.builds(
     journal_faults=st.integers(min_value=0, max_value=2),
     confirm=st.booleans(),
     on_drift=st.sampled_from(OnDrift),
+    run_s=st.sampled_from((0.0, 1.0, 20.0, 50.0)),
+    run_fails=st.booleans(),
+    run_again=st.booleans(),
     acts=st.lists(st.tuples(SPANS, st.sampled_from(VERBS)), max_size=5).map(sorted).map(tuple),
     weather=st.lists(st.tuples(SPANS, st.sampled_from(WEATHER)), max_size=2).map(sorted).map(tuple),
 )

@@ -12,11 +12,11 @@ from datetime import timedelta
 
 import pytest
 
+from rolloutctl.core import effect_events, machine
 from rolloutctl.core import events as ev
-from rolloutctl.core import machine
 from rolloutctl.core.observation import Capabilities
 from rolloutctl.errors import Stale
-from rolloutctl.runner import perform
+from rolloutctl.runner import invocations, perform
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.testing import MemoryJournal
 from worlds.dials import Dials, dials_of
@@ -167,6 +167,30 @@ def test_without_settling_a_confirmed_kill_is_undone(monkeypatch):
     found = consequence("I0", "I8")
 
     assert found[:2] in {"I2", "I3"}, found
+
+
+def test_without_asking_a_command_is_done_twice(monkeypatch):
+    """What may have been done, in whole or in part, would simply be done again."""
+    monkeypatch.setattr(effect_events, "_is_once", lambda _effect: False)
+
+    found = consequence("I0", "I8")
+
+    assert found[:2] == "I9", found
+
+
+def test_without_the_epoch_a_command_at_work_is_begun_again(monkeypatch):
+    """A driver that comes back would close its successor's intent by its own old command."""
+    record = invocations._record
+
+    def of_any_epoch(rollout, epoch, event):
+        intent = rollout.state.open.get(event.key)
+        record(rollout, epoch if intent is None else intent.intended.epoch, event)
+
+    monkeypatch.setattr(invocations, "_record", of_any_epoch)
+
+    found = consequence("I0", "I8")
+
+    assert found[:2] == "I9", found
 
 
 def test_with_all_five_rules_the_same_schedules_find_nothing():

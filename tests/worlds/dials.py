@@ -8,6 +8,7 @@ from random import Random
 from rolloutctl.core.playbook import Gate, GateLimits, Limits, OnDrift, Playbook, Step
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.steps.canary import CanarySpec
+from rolloutctl.steps.run import Invocation, OnCrash, RunSpec
 from rolloutctl.steps.shadow import ShadowSpec
 from rolloutctl.steps.wait import WaitSpec
 from worlds.rollouts import target
@@ -15,6 +16,8 @@ from worlds.rollouts import target
 HOLD_S = 15.0
 DEADLINE_S = 240.0
 ROLLBACK_S = 120.0
+#: No command takes longer: one whose driver died is over before it may be run again.
+RUN_LIMIT_S = 60.0
 VERBS = (
     "pause",
     "resume",
@@ -50,6 +53,9 @@ class Dials:
     journal_faults: int = 0
     confirm: bool = False
     on_drift: OnDrift = OnDrift.PAUSE
+    run_s: float = 0.0  # how long the command of a `run` step takes; 0: no such step
+    run_fails: bool = False
+    run_again: bool = False  # `on_crash: rerun`
     acts: tuple[tuple[float, str], ...] = ()
     weather: tuple[tuple[float, str], ...] = ()
 
@@ -79,13 +85,16 @@ def dials_of(seed: int) -> Dials:
         journal_faults=random.choice((0, 0, 0, 2)),
         confirm=random.random() < 0.3,
         on_drift=random.choice(tuple(OnDrift)),
+        run_s=random.choice((0.0, 0.0, 1.0, 20.0, 50.0)),
+        run_fails=random.random() < 0.2,
+        run_again=random.random() < 0.5,
         acts=tuple(acts),
         weather=tuple(weather),
     )
 
 
 def model_playbook(dials: Dials) -> Playbook:
-    """Shadow, 5 %, a wait, 100 %: every transition with few events."""
+    """Shadow, 5 %, perhaps a command, a wait, 100 %: every transition with few events."""
     names = ("llm", "prompt")[: dials.targets]
     limits = GateLimits(interval_s=10.0)
 
@@ -94,7 +103,7 @@ def model_playbook(dials: Dials) -> Playbook:
         return Gate(name=name, kind="threshold", source="fake", spec=spec, limits=limits)
 
     def step(index: int, kind: str, spec: object) -> Step:
-        is_wait = kind == "wait"
+        is_wait = kind in {"wait", "run"}
         return Step(
             index=index,
             name=f"{kind}-{index}",
@@ -106,6 +115,15 @@ def model_playbook(dials: Dials) -> Playbook:
             confirm=dials.confirm and index == 1,
         )
 
+    on_crash = OnCrash.RERUN if dials.run_again else OnCrash.ASK
+    run = Invocation(command=("migrate",), timeout_s=RUN_LIMIT_S, on_crash=on_crash)
+    entries: list[tuple[str, object]] = [
+        ("shadow", ShadowSpec(shadow=1000)),
+        ("canary", CanarySpec(canary=500, shadow=1000)),
+        *([("run", RunSpec(run=run))] if dials.run_s else []),
+        ("wait", WaitSpec(wait=5.0)),
+        ("canary", CanarySpec(canary=10000)),
+    ]
     return Playbook(
         name="model",
         document="{}",
@@ -113,12 +131,7 @@ def model_playbook(dials: Dials) -> Playbook:
         targets={name: target(name) for name in names},
         gates={"success": gate("success"), "floor": gate("floor")},
         guardrails=("floor",),
-        steps=(
-            step(0, "shadow", ShadowSpec(shadow=1000)),
-            step(1, "canary", CanarySpec(canary=500, shadow=1000)),
-            step(2, "wait", WaitSpec(wait=5.0)),
-            step(3, "canary", CanarySpec(canary=10000)),
-        ),
+        steps=tuple(step(index, *entry) for index, entry in enumerate(entries)),
         on_drift=dials.on_drift,
         limits=Limits(deadline_s=DEADLINE_S, rollback_s=ROLLBACK_S, observe_s=10.0),
     )

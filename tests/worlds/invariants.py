@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.effects import Expose, Restore
+from rolloutctl.core.effects import Expose, Invoke, Restore
 from rolloutctl.core.exposure import ZERO, Exposure, split
 from rolloutctl.core.machine import IllegalEvent, fold
 from rolloutctl.core.playbook import Playbook
 from rolloutctl.core.state import RolloutState
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.testing import FakeFlag, FakeWorld
+from worlds.invocations import SimInvoker
 
 OURS, KILL, OTHER = "rolloutctl", "kill", "other"
 
@@ -136,7 +137,8 @@ class Leaving:
         step = self.playbook.steps[index]
         if step.kind == "wait":
             return self.entered_at
-        keys = [f"{self.rollout_id}:{index}:{number}" for number in range(len(step.targets))]
+        effects = 1 if step.kind == "run" else len(step.targets)
+        keys = [f"{self.rollout_id}:{index}:{number}" for number in range(effects)]
         if any(key not in self.applied for key in keys):
             return None
         return max(self.applied[key] for key in keys)
@@ -168,6 +170,9 @@ class Invariants:
     foreign_version: dict[str, int] = field(default_factory=dict)
     content: dict[str, FakeFlag] = field(default_factory=dict)
     leaving: Leaving = field(init=False)
+    invoker: SimInvoker | None = None
+    #: commands that may begin again: a person said so to a pause that named them
+    answered: set[str] = field(default_factory=set)
     records: int = 0
 
     def __post_init__(self) -> None:
@@ -206,18 +211,30 @@ class Invariants:
                 self._intended(record.event, before)
             case ev.KillRequested():
                 self.is_killed = True
+            case ev.Resumed():
+                self._answer(before)
+                self._accept(record.event, before)
             case ev.OutsideKilled(target=target):
                 self.outside_killed.add(flag_of(target))
             case ev.DriftCleared(target=target, accepted=seen) if seen is not None:
                 self.accepted.add((target, seen.fingerprint))
-            case ev.Resumed(reapply=True):
-                for target in before.targets.values():
-                    if target.drift is not None:
-                        self.accepted.add((target.name, target.drift.fingerprint))
             case ev.Finished():
                 self._finished(record.event)
             case _:
                 pass
+
+    def _accept(self, resumed: ev.Resumed, before: RolloutState) -> None:
+        for target in before.targets.values():
+            if resumed.reapply and target.drift is not None:
+                self.accepted.add((target.name, target.drift.fingerprint))
+
+    def _answer(self, before: RolloutState) -> None:
+        step = self.playbook.steps[min(before.steps_left, len(self.playbook.steps) - 1)]
+        if (
+            f"step {step.name}: " in before.paused_because
+            and "resume runs" in before.paused_because
+        ):
+            self.answered.add(f"{self.rollout_id}:{step.index}:0")
 
     def _intended(self, intended: ev.Intended, before: RolloutState) -> None:
         if self.is_killed:
@@ -236,7 +253,7 @@ class Invariants:
         if ":reapply:" in key:
             return {before.targets[target].wanted}
         step = self.playbook.steps[self.leaving.left]
-        if before.step is None or step.kind == "wait":
+        if before.step is None or step.kind in {"wait", "run"}:
             return set()
         if step.kind == "shadow":
             return {replace(before.step.base[target], shadow_bp=step.spec.shadow)}
@@ -245,6 +262,7 @@ class Invariants:
     def _finished(self, event: ev.Finished) -> None:
         assert self.state is not None
         self.is_over = True
+        self._nothing_at_work()
         if event.finished_as is ev.FinishedAs.SUCCEEDED:
             return
         if self.is_killed:
@@ -266,6 +284,34 @@ class Invariants:
         for flag, held in self.world.flags.items():
             if self.writer.get(flag) != OTHER and not held.exposure.is_zero:
                 self.fail(f"I2 kill confirmed, but {flag} serves {held}")
+
+    def _nothing_at_work(self) -> None:
+        """The driver that confirms has ended its own; one of a dead driver nobody can end."""
+        assert self.state is not None
+        for run in self.invoker.at_work if self.invoker is not None else ():
+            if run.epoch == self.state.epoch and not self.is_killed:
+                self.fail(f"I9 {run.key} is at work after the end")
+
+    # -- commands -------------------------------------------------------------------
+
+    def beginning(self, key: str) -> None:
+        """A command begins now."""
+        assert self.state is not None
+        assert self.invoker is not None
+        intent = self.state.open.get(key)
+        if intent is None:
+            self.fail(f"I5 {key} begins without an open intent")
+            return
+        if self.world.clock.now() >= intent.intended.deadline:
+            self.fail(f"I5 {key} begins after its deadline")
+        if self.invoker.at_work:
+            self.fail(f"I9 {key} begins while it is at work already")
+        before = [run for run in self.invoker.begun if run.key == key]
+        effect = intent.intended.effect
+        assert isinstance(effect, Invoke)
+        if before and not effect.rerun_on_crash and key not in self.answered:
+            self.fail(f"I9 {key} begins again and nobody asked for it")
+        self.answered.discard(key)
 
     # -- requests and what they do --------------------------------------------------
 

@@ -21,6 +21,7 @@ class SimRun:
     how: InvokeResult
     grace_s: float
     told_at: datetime | None = None
+    epoch: int = 0  # of the driver that began it
 
     @property
     def is_at_work(self) -> bool:

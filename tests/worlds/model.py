@@ -15,6 +15,7 @@ from functools import partial
 from random import Random
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.effects import Invoke
 from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.measurement import DataState
 from rolloutctl.core.playbook import Playbook
@@ -30,7 +31,7 @@ from rolloutctl.errors import (
 from rolloutctl.runner import kill as kill_module
 from rolloutctl.runner import requests
 from rolloutctl.runner import start as starting
-from rolloutctl.runner.adapters import Adapters
+from rolloutctl.runner.adapters import Adapters, InvokeResult
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import KillOrder
 from rolloutctl.runner.loop import drive
@@ -45,6 +46,7 @@ from rolloutctl.testing import (
 )
 from worlds.dials import Dials, model_playbook
 from worlds.invariants import Invariants, flag_of
+from worlds.invocations import SimInvoker, SimRun
 from worlds.rollouts import ACTOR, KINDS
 from worlds.turn_adapters import ServedLog, TurnClock, TurnJournal, TurnProvider, WatchedJournal
 from worlds.turns import Process, Turns, TurnThreading
@@ -82,6 +84,7 @@ class Model:
     turns: Turns = field(init=False)
     check: Invariants = field(init=False)
     playbook: Playbook = field(init=False)
+    invoker: SimInvoker = field(init=False)
     begin: datetime = field(init=False)
     is_quiet: bool = False
     is_slow: bool = False
@@ -116,6 +119,9 @@ class Model:
             restore=dict(self.world.flags),
             failures=self.turns.failures,
         )
+        how = InvokeResult(ok=not dials.run_fails, message="exit", output="")
+        self.invoker = SimInvoker(clock=self.clock, lasts_s=dials.run_s, how=how)
+        self.check.invoker = self.invoker
         self.world.served = ServedLog(self.check.landed)
         self.journal.watch = self.check.recorded
         self.source.answers = {name: partial(self._answer, name) for name in ("success", "floor")}
@@ -190,7 +196,15 @@ class Model:
             kinds=KINDS,
             providers=dict.fromkeys(self.playbook.targets, TurnProvider(self)),
             sources={"fake": self.source},
+            invoke=self._begin_command,
         )
+
+    def _begin_command(self, effect: Invoke, key: str, timeout_s: float) -> SimRun:
+        self.check.beginning(key)
+        run = self.invoker(effect, key, timeout_s)
+        run.epoch = self.state().open[key].intended.epoch
+        self.turns.step(f"begin {key}")
+        return run
 
     def spawn_driver(self, *, after_s: float = 0.0) -> None:
         """A driver; when it crashes another one is started after a while."""

@@ -77,7 +77,7 @@ def _smaller(dials: Dials) -> Iterator[Dials]:
     for name, least in (("drivers", 1), ("targets", 1)):
         if getattr(dials, name) > least:
             yield replace(dials, **{name: least})
-    for name in ("crashes", "stalls", "journal_faults", "latency_s", "fault_rate"):
+    for name in ("crashes", "stalls", "journal_faults", "latency_s", "fault_rate", "run_s"):
         if getattr(dials, name):
             yield replace(dials, **{name: 0})
     for name in ("confirm", "conditional", "canary_before_bp"):

@@ -83,7 +83,8 @@ def _applied(state: RolloutState, event: ev.Applied, at: datetime) -> RolloutSta
         state = _seen_in_force(state, effect, event.after, at)
     if isinstance(effect, Restore) or state.rollback is not None or state.step is None:
         return state
-    step = evolve(state.step, done={**state.step.done, event.key: at}, failure="")
+    # A failure stays: it is that of another effect, and only a person can answer it.
+    step = evolve(state.step, done={**state.step.done, event.key: at})
     if isinstance(effect, Invoke):
         step = evolve(step, outputs=(*step.outputs, event.output))
     return evolve(state, step=step)

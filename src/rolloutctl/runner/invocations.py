@@ -41,10 +41,15 @@ _BECAUSE = {
 
 @dataclass(slots=True)
 class _Run:
-    """One of them; `told` is why it was told to end, `told_at` since when."""
+    """One of them; `told` is why it was told to end, `told_at` since when.
+
+    `epoch` tells its intent from a later one with the same key: of another driver, or of
+    this one after it had lost the lease for a while.
+    """
 
     running: Running
     refusal: ev.Why
+    epoch: int
     told: str = ""
     told_at: datetime | None = None
 
@@ -60,12 +65,14 @@ class Invocations:
         """Something is under way, or was told to end and has not yet."""
         return bool(self._runs)
 
-    def add(self, key: str, running: Running, *, refusal: ev.Why = ev.Why.FAILED) -> None:
-        """Takes in what was begun under the open intent `key`.
+    def add(
+        self, key: str, running: Running, *, epoch: int, refusal: ev.Why = ev.Why.FAILED
+    ) -> None:
+        """Takes in what was begun under the open intent `key` of `epoch`.
 
         `refusal` is what its failure means: that it ran and failed, or was refused.
         """
-        self._runs[key] = _Run(running=running, refusal=refusal)
+        self._runs[key] = _Run(running=running, refusal=refusal, epoch=epoch)
 
     def settle(self, rollout: Rollout) -> None:
         """Records what has ended since, and ends what must not go on.
@@ -77,7 +84,7 @@ class Invocations:
         for key, run in tuple(self._runs.items()):
             event = _outcome(key, run, now)
             if event is not None:
-                _record(rollout, key, event)
+                _record(rollout, run.epoch, event)
                 del self._runs[key]
         self.follow(rollout)
         self._close_unbegun(rollout)
@@ -141,7 +148,7 @@ class Invocations:
             is_ours = intended.epoch == epoch and not target_of(intended.effect)
             if is_ours and key not in self._runs:
                 message = "it was never begun"
-                _record(rollout, key, _failed(key, ev.Why.NOT_LANDED, message))
+                _record(rollout, intended.epoch, _failed(key, ev.Why.NOT_LANDED, message))
 
 
 def _outcome(key: str, run: _Run, now: datetime) -> ev.Applied | ev.ApplyFailed | None:
@@ -169,11 +176,18 @@ def _failed(key: str, why: ev.Why, message: str) -> ev.ApplyFailed:
     return ev.ApplyFailed(key=key, target="", why=why, message=message)
 
 
-def _record(rollout: Rollout, key: str, event: ev.Applied | ev.ApplyFailed) -> None:
-    """Records the end once; also if the rollout was over before it was seen."""
+def _record(rollout: Rollout, epoch: int, event: ev.Applied | ev.ApplyFailed) -> None:
+    """Records the end once; also if the rollout was over before it was seen.
+
+    SAFETY: an intent of another epoch is not ours to close. Its invocation may be at work
+    in another process, and would then be begun a second time.
+    """
     rollout.refresh()
-    if key not in rollout.state.open and not rollout.state.phase.is_terminal:
-        return  # it was recorded although the journal said it was not
-    if not rollout.record_fact(event):
-        said = event.receipt.changed if isinstance(event, ev.Applied) else event.message
-        rollout.record_fact(_failed(key, ev.Why.ENDED, f"seen after the rollout's end: {said}"))
+    intent = rollout.state.open.get(event.key)
+    is_ours = rollout.lease is not None and rollout.lease.epoch == epoch
+    if intent is None and rollout.state.phase.is_terminal:
+        if is_ours:
+            said = event.receipt.changed if isinstance(event, ev.Applied) else event.message
+            rollout.record_fact(_failed(event.key, ev.Why.ENDED, said))
+    elif intent is not None and intent.intended.epoch == epoch:
+        rollout.record_fact(event)

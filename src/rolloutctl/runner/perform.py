@@ -272,7 +272,7 @@ def _invoke(rollout: Rollout, effect: Invoke, key: str) -> None:
     limit_s = effect.timeout_s + INVOKE_SLACK_S
     if _may_begin(rollout, effect, key, limit_s=limit_s):
         running = rollout.adapters.invoke(effect, key, effect.timeout_s)
-        rollout.invocations.add(key, running)
+        rollout.invocations.add(key, running, epoch=rollout.state.epoch)
 
 
 def _notify(rollout: Rollout, effect: Notify, key: str) -> None:
@@ -290,7 +290,8 @@ def _notify(rollout: Rollout, effect: Notify, key: str) -> None:
     )
     notifiers = {name: rollout.adapters.notifiers[name] for name in effect.notifiers}
     running = rollout.adapters.beside(partial(_tell_all, notifiers, message))
-    rollout.invocations.add(key, running, refusal=ev.Why.REFUSED)
+    epoch = rollout.state.epoch
+    rollout.invocations.add(key, running, epoch=epoch, refusal=ev.Why.REFUSED)
 
 
 def _may_begin(rollout: Rollout, effect: Invoke | Notify, key: str, *, limit_s: float) -> bool:
