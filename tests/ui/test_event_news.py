@@ -102,6 +102,7 @@ def test_an_end_seen_alone_gives_its_reason():
     [
         ("step canary 5% holds for 3s more", "holds for 3s more"),
         ("step canary 5%: the hold is over, waiting for a", "the hold is over, waiting for a"),
+        ("step canary 5% is under way", "under way"),
         ("a write may still be landing", "a write may still be landing"),
     ],
 )

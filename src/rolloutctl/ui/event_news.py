@@ -57,7 +57,7 @@ class EventNews:
         if step is None or step[0] != self._step:
             return because
         said = because.removeprefix(f"step {step[1]}")
-        return because if said == because else said.removeprefix(":").lstrip()
+        return because if said == because else said.removeprefix(":").lstrip().removeprefix("is ")
 
     def _has_turned(self, event: ev.GateJudged) -> bool:
         outcome = event.record.verdict.outcome
