@@ -24,7 +24,10 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "openmetrics": "rolloutctl.sources.openmetrics:OpenMetrics",
     },
     "notifiers": {"webhook": "rolloutctl.notifiers.webhook:Webhook"},
-    "gates": {"threshold": "rolloutctl.gates.threshold:Threshold"},
+    "gates": {
+        "compare": "rolloutctl.gates.compare:Compare",
+        "threshold": "rolloutctl.gates.threshold:Threshold",
+    },
     "steps": {
         "shadow": "rolloutctl.steps.shadow:Shadow",
         "canary": "rolloutctl.steps.canary:Canary",

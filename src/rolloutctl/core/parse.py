@@ -134,14 +134,10 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
         message = "no guardrails: nothing is judged while a step waits for a person"
         parsing.report.warning(at, message, fix="add guardrails: [GATE, …]")
     walk = check_exposures(parsing, playbook, parts.steps, parts.notifiers)
-    check_references(
-        parsing,
-        root.gates,
-        steps=parts.steps,
-        walk=walk,
-        all_usable=len(playbook.targets) == len(parts.targets),
-    )
-    check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
+    all_usable = len(playbook.targets) == len(parts.targets)
+    check_references(parsing, root.gates, steps=parts.steps, walk=walk, all_usable=all_usable)
+    if all_usable:
+        check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
     if parsing.report.has_errors:
         return None
     text = _canonical_text(parsing, document)

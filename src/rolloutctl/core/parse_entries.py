@@ -30,7 +30,7 @@ GATES_MAX = 500
 INTERVAL_MIN_S = 0.1
 #: Gate kinds that a later version will know.
 RESERVED_GATES = frozenset(
-    {"compare", "latency", "mean", "ratio-metric", "sample-ratio", "alerts", "k8s-ready"}
+    {"latency", "mean", "ratio-metric", "sample-ratio", "alerts", "k8s-ready"}
 )
 #: Target names that would make `${canary.is}` and `${canary.labels.x}` ambiguous.
 _RESERVED_TARGETS = frozenset({"is", "labels"})

@@ -166,6 +166,7 @@ class GateContext:
         error_rate: the chance (0..1), within the whole rollout, that a statistical gate
             may fail a healthy canary: its part of `limits.false_aborts`.
         looks: how often the gate is planned to look in the whole rollout.
+        min_sample: the gate's `min_sample`; 0 where it states none.
     """
 
     now: datetime
@@ -176,6 +177,7 @@ class GateContext:
     warm_up_s: float = 0.0
     error_rate: float = 0.05
     looks: int = 120
+    min_sample: float = 0.0
 
 
 class GateKind(Protocol):

@@ -64,6 +64,7 @@ def context_of(view: View, gate: Gate) -> GateContext:
         warm_up_s=gate.limits.warm_up_s,
         error_rate=facts.error_rate,
         looks=facts.looks,
+        min_sample=gate.limits.min_sample,
     )
 
 

@@ -1,0 +1,132 @@
+"""Evidence that the canary's bad events are too many, valid at every look (an e-process).
+
+Per look (a "tick") the two arms have n0 and n1 events and k bad ones among both. If the
+canary's bad share is θ times control's, a bad event is the canary's with the odds
+n1·θ : n0. The likelihood ratio of θ against the tolerated θ0, for one tick, is
+
+    L = k1·ln(θ/θ0) - k·ln((1 + w(θ-1)) / (1 + w(θ0-1))),   w = n1/(n0+n1)
+
+It depends on what both arms saw in the same tick alone, so daily rhythms and changes of
+the weight cancel out: ticks are strata and nothing is pooled. Under "θ is at most θ0" the
+mean over a grid of θ has an expectation of at most 1 at every time, so by Ville's
+inequality it ever reaches 1/alpha with a probability of at most alpha, however often one looks.
+
+Exact for Poisson counts; for shares of requests it is conservative where θ0 is 1, because a
+hypergeometric count varies less than a binomial one (W. Hoeffding, "Probability inequalities
+for sums of bounded random variables", JASA 58 (1963), theorem 4). It is the discrete form of
+the time-inhomogeneous Poisson test of M. Lindon and A. Malek, "Anytime-Valid Inference for
+Multinomial Count Data", NeurIPS 2022; conditioning tick by tick is the sequential form of
+the Cochran-Mantel-Haenszel test.
+
+Half of the prior mass is on "from the first tick on", the other half is spread over the
+planned ticks: a harm that starts late is then not averaged with the healthy past.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+#: Factors of θ0 that the evidence is spread over: from a quarter more to sixteen times.
+GRID = (1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0)
+#: Grid of the reverse question, "is it shown to be better than θ0": divisors.
+REVERSE_GRID = (1 / 1.25, 1 / 1.5, 1 / 2.0, 1 / 3.0, 1 / 5.0)
+#: Prior mass on a harm that is there from the first tick.
+_HEAD = 0.5
+#: exp() of more than this would overflow; evidence that strong needs no more digits.
+_LOG_MAX = 700.0
+
+
+class HarmProcess(NamedTuple):
+    """The evidence so far, as logarithms by grid point.
+
+    Attributes:
+        planned: ticks over which the start of a harm is spread, at least 1.
+        ticks: ticks with events in both arms so far.
+        start: log evidence of a harm since the first tick.
+        later: log evidence of a harm that began at a later planned tick, weighted by its
+            prior; empty before the first tick.
+    """
+
+    planned: int
+    ticks: int
+    start: tuple[float, ...]
+    later: tuple[float, ...]
+
+
+def begin(planned: int, *, grid: Sequence[float] = GRID) -> HarmProcess:
+    """No evidence yet; `planned` looks at one grid of factors."""
+    return HarmProcess(max(1, planned), 0, (0.0,) * len(grid), ())
+
+
+def fold_tick(
+    process: HarmProcess,
+    *,
+    control: tuple[float, float],
+    canary: tuple[float, float],
+    tolerated: float = 1.0,
+    grid: Sequence[float] = GRID,
+) -> HarmProcess:
+    """The evidence after one more tick of disjoint events.
+
+    Args:
+        process: the evidence before.
+        control: (bad events, all events) of control in this tick; 0 <= bad <= all.
+        canary: the same of the canary.
+        tolerated: θ0 of this tick, above 0; chosen without looking at the tick.
+        grid: the factors of θ0 that the process was begun with.
+
+    Returns:
+        The process itself where an arm had no events: nothing was compared.
+
+    Raises:
+        ValueError: more bad events than events, or a number that is none.
+    """
+    (bad0, all0), (bad1, all1) = control, canary
+    if not (0 <= bad0 <= all0 < math.inf and 0 <= bad1 <= all1 < math.inf):
+        raise ValueError(f"{bad0} of {all0} and {bad1} of {all1} are not shares")
+    if all0 <= 0 or all1 <= 0:
+        return process
+    gains = _gains(bad0 + bad1, bad1, all1 / (all0 + all1), tolerated=tolerated, grid=grid)
+    start = tuple([h + gain for h, gain in zip(process.start, gains, strict=True)])
+    share = math.log(1 / process.planned)
+    later = process.later
+    if process.ticks < process.planned:
+        if not later:
+            later = tuple([gain + share for gain in gains])
+        else:
+            later = tuple([gain + _log_add(s, share) for s, gain in zip(later, gains, strict=True)])
+    else:
+        later = tuple([s + gain for s, gain in zip(later, gains, strict=True)])
+    return HarmProcess(process.planned, process.ticks + 1, start, later)
+
+
+def e_value(process: HarmProcess) -> float:
+    """The e-value: 1 at first, at least 1/alpha with a probability of at most alpha if harmless.
+
+    Finite: evidence beyond what a float can hold is cut off.
+    """
+    unstarted = max(0.0, 1 - process.ticks / process.planned)
+    total = 0.0
+    for index, log_start in enumerate(process.start):
+        later = math.exp(min(process.later[index], _LOG_MAX)) if process.later else 0.0
+        total += _HEAD * math.exp(min(log_start, _LOG_MAX)) + (1 - _HEAD) * (later + unstarted)
+    return total / len(process.start)
+
+
+def _gains(
+    bad: float, bad1: float, share1: float, *, tolerated: float, grid: Sequence[float]
+) -> list[float]:
+    """What one tick adds to the log evidence of each factor of `tolerated`."""
+    base = math.log1p(share1 * (tolerated - 1))
+    return [
+        bad1 * math.log(factor) - bad * (math.log1p(share1 * (tolerated * factor - 1)) - base)
+        for factor in grid
+    ]
+
+
+def _log_add(first: float, second: float) -> float:
+    """log(exp(first) + exp(second)) without overflow."""
+    high, low = (first, second) if first > second else (second, first)
+    return high + math.log1p(math.exp(low - high))

@@ -1,0 +1,171 @@
+"""What a gate that compares arms carries from one look to the next, as JSON.
+
+Evidence outlives a step: its counters and its sequential process go on at the next weight.
+What was counted within a step (for the minimum sample, and for people) begins anew with
+each exposure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, cast
+
+from rolloutctl.core.exposure import CANARY, CONTROL
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.measurement import Reading
+from rolloutctl.core.ports import GateContext
+from rolloutctl.core.verdict import Outcome, Verdict
+from rolloutctl.gates.arms import (
+    ArmTick,
+    Asked,
+    counters_from_json,
+    counters_to_json,
+    no_traffic,
+    read_tick,
+)
+from rolloutctl.gates.counters import Counters
+from rolloutctl.gates.readings import error
+
+#: Looks without an event on an arm after which there is no data: a quiet minute is none.
+IDLE_LOOKS_MAX = 10
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmEvidence:
+    """Counters last seen, events of the step by arm, and the kind's own process.
+
+    Attributes:
+        asked: the questions it answers; other ones begin with new counters.
+        since_s: when the exposure came into force that `control` and `canary` belong to,
+            in seconds since the epoch.
+        control: events of control in this step, by key.
+        canary: events of the canary in this step, by key.
+        idle: looks in a row without an event, of control and of the canary.
+        process: what the kind of gate knows, as JSON; None at first.
+    """
+
+    asked: str
+    counters: Counters | None = None
+    since_s: float = 0.0
+    control: Mapping[str, float] = field(default_factory=dict)
+    canary: Mapping[str, float] = field(default_factory=dict)
+    idle: tuple[int, int] = (0, 0)
+    process: Json = None
+
+    def to_json(self) -> Json:
+        """JSON with finite numbers only."""
+        return _Carried(
+            self,
+            version=_VERSION,
+            asked=self.asked,
+            counters=counters_to_json(self.counters),
+            since=self.since_s,
+            control=self.control,
+            canary=self.canary,
+            idle=list(self.idle),
+            process=self.process,
+        )
+
+
+class _Carried(dict[str, Any]):  # Any: JSON of mixed type
+    """Evidence as JSON that remembers what it was written from; it is never changed.
+
+    Within a process the next look then reads nothing back.
+    """
+
+    __slots__ = ("evidence",)
+
+    def __init__(self, evidence: ArmEvidence, **row: Any) -> None:  # Any: as above
+        super().__init__(**row)
+        self.evidence = evidence
+
+
+def arm_evidence_of(stored: Json, *, asked: str) -> ArmEvidence:
+    """The evidence carried over. Of other questions only the process is kept.
+
+    A shadow and a canary are told apart by their labels: the counters differ, but the
+    chance of an error is one for the whole rollout, so the process goes on.
+    """
+    if isinstance(stored, _Carried):
+        known = stored.evidence
+    elif isinstance(stored, Mapping) and stored.get("version") == _VERSION:
+        row = cast("Mapping[str, Any]", stored)  # written by `to_json` of this version
+        known = ArmEvidence(
+            asked=row["asked"],
+            counters=counters_from_json(row["counters"]),
+            since_s=row["since"],
+            control=row["control"],
+            canary=row["canary"],
+            idle=(row["idle"][0], row["idle"][1]),
+            process=row["process"],
+        )
+    else:
+        return ArmEvidence(asked=asked)
+    if known.asked == asked:
+        return known
+    return ArmEvidence(asked=asked, process=known.process)
+
+
+def look(
+    asked: Asked, known: ArmEvidence, readings: Sequence[Reading], context: GateContext
+) -> tuple[ArmEvidence, ArmTick | Verdict]:
+    """Counts what happened since the last look: events to judge, or why there are none.
+
+    SAFETY: a tick that began before the exposure was in force, or within its warm-up,
+    mixes two weights or a cold start with the truth. It moves the counters on, and is no
+    evidence.
+    """
+    counters, tick = read_tick(asked, known.counters, readings, context)
+    if isinstance(tick, str):
+        return known, error(tick)
+    known = replace(known, counters=counters)
+    if context.since is None:
+        return known, _not_yet(context, "the step is not in force")
+    since_s = context.since.timestamp()
+    if known.since_s != since_s:
+        known = replace(known, since_s=since_s, control={}, canary={}, idle=(0, 0))
+    if tick is None:
+        return known, _not_yet(context, "first reading of the counters; judged from the next one")
+    if tick.start_s < since_s + context.warm_up_s:
+        return known, _not_yet(context, "events of the warm-up are no evidence")
+    return known, tick
+
+
+def counted(known: ArmEvidence, tick: ArmTick, *, whole: str) -> ArmEvidence:
+    """The evidence with the tick's events added to the step's; `whole` names all events."""
+    idle = (
+        0 if tick.control.get(whole, 0.0) > 0 else known.idle[0] + 1,
+        0 if tick.canary.get(whole, 0.0) > 0 else known.idle[1] + 1,
+    )
+    return replace(
+        known,
+        control=_sum(known.control, tick.control),
+        canary=_sum(known.canary, tick.canary),
+        idle=idle,
+    )
+
+
+def idle_verdict(known: ArmEvidence) -> Verdict | None:
+    """NO_DATA where an arm had no event for too long; None otherwise."""
+    for arm, looks in zip((CONTROL, CANARY), known.idle, strict=True):
+        if looks >= IDLE_LOOKS_MAX:
+            return no_traffic(arm, looks)
+    return None
+
+
+def _not_yet(context: GateContext, because: str) -> Verdict:
+    return Verdict(
+        outcome=Outcome.INCONCLUSIVE,
+        because=because,
+        settles_at=context.now + timedelta(seconds=context.interval_s),
+    )
+
+
+def _sum(before: Mapping[str, float], tick: Mapping[str, float]) -> dict[str, float]:
+    total = dict(before)
+    for name, count in tick.items():
+        total[name] = total.get(name, 0.0) + count
+    return total

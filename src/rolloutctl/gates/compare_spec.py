@@ -1,0 +1,89 @@
+"""What a `compare` gate is written as, and what can be wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rolloutctl.core.units import Share, doc
+from rolloutctl.gates.arms import Asked
+from rolloutctl.gates.margin import NO_WORSE, Margin, parse_margin
+from rolloutctl.gates.selectors import problem_of_selector
+
+#: (key, message, fix)
+Problem = tuple[str, str, str]
+
+
+class Dependence(StrEnum):
+    """Whether one event says something about the next."""
+
+    INDEPENDENT = "independent"
+    CLUSTERED = "clustered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSpec:
+    """Bad events of the canary against those of control at the same time.
+
+    `bad` and `total` are selectors of raw counters with `${arm.…}` in them; bad events
+    are a part of all events.
+    """
+
+    bad: str = doc("selector of the counters of bad events, with ${arm.…}")
+    total: str = doc("selector of the counters of all events, with ${arm.…}")
+    margin: str = doc(
+        "how much worse than control is accepted: 1.25x, 10%, +0.5pp (1x: not at all)", default=""
+    )
+    strict: bool = doc(
+        "pass only once the canary is shown to be within the margin (false)", default=False
+    )
+    control_max: Share = doc(
+        "a control worse than this is unhealthy itself, and nothing is concluded", default=0.0
+    )
+    dependence: Dependence = doc(
+        "clustered: requests of one user fail together, judged in batches of 5m (independent)",
+        default=Dependence.INDEPENDENT,
+    )
+
+    def asked(self) -> Asked:
+        """The texts asked of both arms."""
+        return Asked(texts=(("bad", self.bad), ("total", self.total)), part="bad", whole="total")
+
+    def accepted(self) -> Margin:
+        """The parsed `margin`. Raises `ValueError`."""
+        return parse_margin(self.margin) if self.margin else NO_WORSE
+
+
+def problems_of(spec: CompareSpec) -> Iterator[Problem]:
+    """Everything wrong with a spec."""
+    yield from text_problems({"bad": spec.bad, "total": spec.total})
+    try:
+        accepted = spec.accepted()
+    except ValueError as unreadable:
+        yield "margin", f"cannot read {spec.margin!r:.80}", str(unreadable)
+        return
+    if spec.strict and accepted == NO_WORSE:
+        yield (
+            "strict",
+            "nothing can be shown to be not worse at all",
+            "add margin: 1.25x, the most that is accepted",
+        )
+
+
+def text_problems(texts: dict[str, str]) -> Iterator[Problem]:
+    """Are the selectors selectors, and does each tell the arms apart?"""
+    for name, text in texts.items():
+        problem = problem_of_selector(text)
+        if problem:
+            yield (
+                name,
+                f"{name} takes a selector of raw counters, no functions or ranges: {problem}",
+                'write a selector such as requests_total{model="${arm.labels.model}"}',
+            )
+        elif "${arm." not in text:
+            yield (
+                name,
+                f"{name} asks both arms the same: their difference would always be nothing",
+                'add a label that tells them apart: {model="${arm.labels.model}"}',
+            )
