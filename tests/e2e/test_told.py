@@ -129,6 +129,20 @@ def test_a_kill_by_playbook_tells_the_notifiers_of_the_rollout_it_ends(place, ho
     assert hook.events()[-2:] == ["kill-requested", "finished"]
 
 
+def test_a_kill_by_playbook_without_a_journal_is_told_all_the_same(place, hook):
+    """No rollout holds the target, and the store is no database: people hear of it."""
+    _write(place, hook, "  - {canary: 5%, hold: 10m}\n")
+    place.journal.write_text("this is no database " * 100)
+
+    killed = place.run("kill", "--playbook", place.playbook)
+
+    assert killed.returncode == 0, killed.stderr
+    (message,) = hook.messages(rollout="")
+    assert message["event"] == "finished"
+    assert message["phase"] == "killed"
+    assert "llm killed, confirmed" in message["text"]
+
+
 def test_a_kill_under_a_driving_agent_is_told_once(place, hook):
     """Both know of it; the kill leaves the telling to a driver that lives."""
     _write(place, hook, "  - {canary: 5%, hold: 10m}\n")

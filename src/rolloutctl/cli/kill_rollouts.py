@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ ROLLOUTS_AT_ONCE = 32
 class Killed:
     """What was reached for one rollout; its id is empty for targets without one.
 
+    `file` is the playbook of targets without a rollout, with its `inputs`.
     `failure` says why a rollout could not even be tried; then there are no reports.
     """
 
@@ -45,6 +46,8 @@ class Killed:
     failure: str = ""
     rollout: Rollout | None = None
     end: KillEnd | None = None
+    file: Path | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def kill_one(
@@ -96,7 +99,8 @@ def kill_playbook(
 ) -> list[Killed]:
     """Kills every target of a playbook, and fences the open rollouts that hold them."""
     known = wiring.catalog()
-    targets = wiring.load_targets(file, parse_inputs(given), known=known, environ=os.environ)
+    inputs = parse_inputs(given)
+    targets = wiring.load_targets(file, inputs, known=known, environ=os.environ)
     providers = wiring.providers(targets, known)
     orders = {
         providers[name].address(target): KillOrder(target=target, provider=providers[name])
@@ -112,7 +116,10 @@ def kill_playbook(
         console.talk(f"{error.message}; killing without it")
     reached = {report.address for one in killed for report in one.reports}
     left = [order for address, order in orders.items() if address not in reached]
-    return [*killed, _kill_unheld(console, left)] if left else killed
+    if left:
+        unheld = _kill_unheld(console, left)
+        killed.append(replace(unheld, file=file, inputs=inputs))
+    return killed
 
 
 def _is_still_killed(rollout: Rollout) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import lease_of
 from rolloutctl.clock import monotonic_s
+from rolloutctl.core.ports import Message
 from rolloutctl.errors import RolloutctlError
 from rolloutctl.runner.loop import attempt
 from rolloutctl.runner.owner import owner_is_dead
@@ -18,8 +20,10 @@ from rolloutctl.runner.telling import kill_messages, tell_now
 from rolloutctl.runner.workers import Workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rolloutctl.cli.kill_rollouts import Killed
-    from rolloutctl.core.ports import Message
+    from rolloutctl.core.ports import Notifier
     from rolloutctl.runner.fence import KillEnd
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console
@@ -39,9 +43,11 @@ def tell(killed: Sequence[Killed], console: Console) -> None:
     waiting: set[str] = set()
     workers = Workers(ROLLOUTS_AT_ONCE, name="tell-kill")
     for one in killed:
-        if one.rollout is not None and one.end is not None:
-            waiting.add(one.rollout_id)
-            workers.run(partial(_guarded, one.rollout, one.end, console, done=done))
+        name, work = one.rollout_id, _telling(one, console)
+        if work is not None:
+            name = name or str(one.file)
+            waiting.add(name)
+            workers.run(partial(_guarded, name, work, console, done=done))
     workers.close()
     until_s = monotonic_s() + TELL_LIMIT_S
     with suppress(Empty):
@@ -54,25 +60,61 @@ def tell(killed: Sequence[Killed], console: Console) -> None:
         )
 
 
-def _guarded(rollout: Rollout, end: KillEnd, console: Console, *, done: SimpleQueue[str]) -> None:
-    """In a worker: whatever happens, the rollout's id is put into `done`."""
-    error = attempt(partial(_tell, rollout, end, console))
+def _telling(one: Killed, console: Console) -> Callable[[], None] | None:
+    """The work of telling of one kill; None where nothing was killed."""
+    if one.rollout is not None and one.end is not None:
+        return partial(_tell_of_rollout, one.rollout, one.end, console)
+    if one.file is not None:
+        return partial(_tell_of_playbook, one, one.file, console)
+    return None
+
+
+def _guarded(
+    name: str, work: Callable[[], None], console: Console, *, done: SimpleQueue[str]
+) -> None:
+    """In a worker: whatever happens, the name is put into `done`."""
+    error = attempt(work)
     if error is not None:
         text = error.message if isinstance(error, RolloutctlError) else repr(error)
-        console.talk(f"the notifiers of {rollout.rollout_id} were not told: {text}")
-    done.put(rollout.rollout_id)
+        console.talk(f"the notifiers of {name} were not told: {text}")
+    done.put(name)
 
 
-def _tell(rollout: Rollout, end: KillEnd, console: Console) -> None:
+def _tell_of_playbook(one: Killed, file: Path, console: Console) -> None:
+    """Targets of a playbook that no open rollout holds: one message, with no rollout's id."""
+    known, at = wiring.catalog(), wiring.clock().now()
+    playbook = wiring.load_playbook(file, one.inputs, known=known, environ=os.environ)
+    stuck = [report for report in one.reports if not report.confirmed]
+    said = "; ".join(f"{report.target} NOT killed: {report.message}" for report in stuck)
+    names = ", ".join(report.target for report in one.reports)
+    message = Message(
+        key=f"{playbook.name}:killed:{at.isoformat()}",
+        rollout_id="",
+        playbook=playbook.name,
+        event="kill-not-confirmed" if stuck else "finished",
+        phase="stuck" if stuck else "killed",
+        text=f"kill asked by {wiring.actor().name}: {said or f'{names} killed, confirmed'}",
+        at=at,
+    )
+    _tell_all([message], wiring.notifiers(playbook, known), console)
+
+
+def _tell_all(
+    messages: Sequence[Message], notifiers: Mapping[str, Notifier], console: Console
+) -> None:
+    if notifiers:
+        for name, trouble in tell_now(messages, notifiers).items():
+            console.talk(f"{name} could not be told: {trouble}")
+
+
+def _tell_of_rollout(rollout: Rollout, end: KillEnd, console: Console) -> None:
     notifiers = wiring.notifiers_in(rollout.playbook.document, wiring.catalog())
     messages = kill_messages(rollout, end) if notifiers else ()
     if not messages:
         return
     told = set() if end.journal_error else _told_by_driver(rollout, set(notifiers), messages)
     left = {name: one for name, one in notifiers.items() if name not in told}
-    if left:
-        for name, trouble in tell_now(messages, left).items():
-            console.talk(f"{name} could not be told: {trouble}")
+    _tell_all(messages, left, console)
 
 
 def _told_by_driver(rollout: Rollout, names: set[str], messages: Sequence[Message]) -> set[str]:

@@ -76,7 +76,7 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
             source.name: known.load("sources", source.kind)(source.spec)
             for source in playbook.sources.values()
         },
-        notifiers=_notifiers(playbook, known),
+        notifiers=notifiers(playbook, known),
         gather=together,
         invoke=_invoker(playbook),
         beside=_beside,
@@ -92,10 +92,11 @@ def notifiers_in(document: str, known: Catalog) -> dict[str, Notifier]:
     """The notifiers of a journalled document. Raises `InvalidPlaybook`, `InvalidSettings`."""
     from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - after a kill
 
-    return _notifiers(parse_document(document, known), known)
+    return notifiers(parse_document(document, known), known)
 
 
-def _notifiers(playbook: Playbook, known: Catalog) -> dict[str, Notifier]:
+def notifiers(playbook: Playbook, known: Catalog) -> dict[str, Notifier]:
+    """The notifiers that the playbook names; does no I/O. Raises `InvalidSettings`."""
     return {
         entry.name: known.load("notifiers", entry.kind)(entry.spec)
         for entry in playbook.notifiers.values()

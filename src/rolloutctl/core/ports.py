@@ -129,7 +129,10 @@ class MetricSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What people are told. `key` is the same when it is told again."""
+    """What people are told. `key` is the same when it is told again.
+
+    `rollout_id` is empty for the kill of a playbook's targets that no rollout holds.
+    """
 
     key: str
     rollout_id: str

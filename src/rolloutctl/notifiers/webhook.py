@@ -117,5 +117,5 @@ def _slack_text(message: Message) -> str:
     https://api.slack.com/reference/surfaces/formatting#escaping: without it a gate's text
     could mention everybody with <!channel>.
     """
-    text = f"{message.rollout_id} ({message.playbook}) {message.event}: {_text(message)}"
+    text = f"{message.rollout_id} ({message.playbook}) {message.event}: {_text(message)}".lstrip()
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
