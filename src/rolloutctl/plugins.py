@@ -18,7 +18,10 @@ OWN_DISTRIBUTION = "rolloutctl"
 
 #: group -> name -> "module:Class"; equal to the entry points of `pyproject.toml`.
 BUILT_INS: Mapping[str, Mapping[str, str]] = {
-    "providers": {"flagd-file": "rolloutctl.providers.flagd_file:FlagdFile"},
+    "providers": {
+        "flagd-file": "rolloutctl.providers.flagd_file:FlagdFile",
+        "unleash": "rolloutctl.providers.unleash:Unleash",
+    },
     "sources": {
         "prometheus": "rolloutctl.sources.prometheus:Prometheus",
         "openmetrics": "rolloutctl.sources.openmetrics:OpenMetrics",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import TargetSeen
-from rolloutctl.core.ports import Provider
+from rolloutctl.core.ports import Provider, capabilities_of
 from rolloutctl.errors import Conflict, NotFound, Rejected
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _seen(target: Target, provider: Provider) -> TargetSeen:
             )
     return TargetSeen(
         address=provider.address(target),
-        capabilities=provider.capabilities,
+        capabilities=capabilities_of(provider, target),
         observation=observation,
         findings=tuple(findings),
     )

@@ -186,7 +186,8 @@ def _table(shares: list[Share], counts: ArmCounts, width: int) -> str:
     ]
     headers = ("ARM", "UNITS", "OBSERVED", "99.9% INTERVAL", "INTENDED", "")
     seen = f"{counts.units} units; the SDK saw the current state after {counts.propagation_s:.1f} s"
-    return f"{table(headers, rows, width)}\n{seen}"
+    needs = f"\napplications must send: {', '.join(counts.context)}" if counts.context else ""
+    return f"{table(headers, rows, width)}\n{seen}{needs}"
 
 
 def _document(
@@ -199,6 +200,7 @@ def _document(
         "as_intended": all(share.is_as_intended for share in shares),
         "units": counts.units,
         "propagation_s": counts.propagation_s,
+        "context": list(counts.context),
         "exposure": exposure_json(exposure),
         "shares": [
             {

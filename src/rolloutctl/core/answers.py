@@ -55,8 +55,12 @@ class Receipt:
 class Capabilities:
     """What an adapter can do, declared, checked before the run.
 
+    An adapter that can do less for some targets also has a method
+    `capabilities_for(target)`; see `core.ports.capabilities_of`.
+
     Attributes:
         weight_step_bp: the finest weight step (1 = 0.01 %).
+        shadow_step_bp: the finest step of the shadow share.
         shadow, audience, include: whether the exposure may use them.
         conditional_write: writes carry the version they expect and are refused atomically
             when it moved, and kill always moves it: no older write can land after a kill.
@@ -65,6 +69,7 @@ class Capabilities:
     """
 
     weight_step_bp: int = 1
+    shadow_step_bp: int = 1
     shadow: bool = False
     audience: bool = False
     include: bool = False

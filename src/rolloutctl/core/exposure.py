@@ -10,12 +10,28 @@ CONTROL = "control"
 CANARY = "canary"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Condition:
-    """One attribute of a unit and the values that satisfy it."""
+    """One attribute of a unit and the values that satisfy it.
+
+    Values that read the same are equal: some services keep every value as text, and what
+    they answer must be recognised as what was written.
+    """
 
     attribute: str
     values: tuple[str | int | float | bool, ...]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Condition):
+            return NotImplemented
+        return self._texts() == other._texts()
+
+    def __hash__(self) -> int:
+        return hash(self._texts())
+
+    def _texts(self) -> tuple[str, ...]:
+        words = [str(each).lower() if isinstance(each, bool) else str(each) for each in self.values]
+        return (self.attribute, *words)
 
 
 #: All conditions must hold; the empty cohort is never built (None means everyone or nobody).

@@ -103,6 +103,10 @@ def _unsupported(exposure: Exposure, can: Capabilities, provider: str) -> list[t
             steps = f"its weights come in steps of {format_bp(grid)}"
             message = f"{provider} cannot give {arm} {format_bp(weight_bp)}: {steps}"
             found.append((message, f"write {format_bp(low)} or {format_bp(low + grid)}"))
+    if exposure.shadow_bp % can.shadow_step_bp:
+        steps = f"its shadow shares come in steps of {format_bp(can.shadow_step_bp)}"
+        message = f"{provider} cannot mirror {format_bp(exposure.shadow_bp)}: {steps}"
+        found.append((message, f"write a multiple of {format_bp(can.shadow_step_bp)}"))
     wanted = (
         ("shadow", exposure.shadow_bp > 0, can.shadow),
         ("audience", exposure.audience is not None, can.audience),

@@ -32,7 +32,8 @@ class ArmCounts:
     """How many of N units each arm got when the vendor's SDK was asked.
 
     `other` counts units that got a value of neither arm; `errors` SDK failures.
-    `propagation_s` is how long the SDK needed to see the current state.
+    `propagation_s` is how long the SDK needed to see the current state. `context` names
+    the fields that an application must send to get its share.
     """
 
     units: int
@@ -41,3 +42,4 @@ class ArmCounts:
     other: int = 0
     errors: int = 0
     propagation_s: float = 0.0
+    context: tuple[str, ...] = ()

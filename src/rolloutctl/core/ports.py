@@ -103,6 +103,17 @@ class Provider(Protocol):
         ...
 
 
+def capabilities_of(provider: Provider, target: Target) -> Capabilities:
+    """What the provider can do for this target.
+
+    A provider may have `capabilities_for(target)`, where some targets can do less than its
+    class declares (a finer weight for one kind of flag only). Without it, all are alike.
+    """
+    own = getattr(provider, "capabilities_for", None)
+    found: Capabilities = provider.capabilities if own is None else own(target)
+    return found
+
+
 class MetricSource(Protocol):
     """Answers queries; constructed with its decoded `Spec`, no I/O in the constructor."""
 

@@ -23,6 +23,7 @@ from unittest import SkipTest
 
 from rolloutctl.core.exposure import CANARY, FULL_BP, ZERO, Exposure, split
 from rolloutctl.core.observation import ArmCounts, Observation, Receipt, Severity
+from rolloutctl.core.ports import capabilities_of
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable, UsageError
 from rolloutctl.testing.conformance_world import (
     DEMANDS,
@@ -65,8 +66,14 @@ def _kill(world: World) -> Receipt:
     return world.provider.kill(world.target, timeout_s=TIMEOUT_S)
 
 
+def _growth_bp(world: World) -> list[int]:
+    """The weights that this target can have."""
+    step_bp = capabilities_of(world.provider, world.target).weight_step_bp
+    return [bp for bp in GROWTH_BP if bp % step_bp == 0]
+
+
 def _exposures(world: World) -> Iterator[Exposure]:
-    for bp in (*GROWTH_BP, 2_500, 0):
+    for bp in (*_growth_bp(world), 2_500, 0):
         yield split(bp)
     if world.provider.capabilities.shadow and world.target.shadow:
         yield from (split(0, shadow_bp=1_000), split(500, shadow_bp=5_000), split(500))
@@ -263,7 +270,7 @@ class ProviderConformance:
 
     def test_growth_serves_the_stated_share_of_real_units(self, world: World) -> None:
         """The vendor's SDK agrees with what was written."""
-        for index, bp in enumerate(GROWTH_BP):
+        for index, bp in enumerate(_growth_bp(world)):
             _serve(world, split(bp), key=f"k-{index}")
 
             counts = _sample(world)

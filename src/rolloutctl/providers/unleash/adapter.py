@@ -1,0 +1,255 @@
+"""The provider `unleash`: observe, apply, restore and kill over the Admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rolloutctl.clock import SystemClock
+from rolloutctl.core.answers import Capabilities, Observation, Receipt
+from rolloutctl.core.exposure import Exposure, split
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.target import Target
+from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
+from rolloutctl.providers.unleash.api import Api, Deadline
+from rolloutctl.providers.unleash.configuration import Configuration, parse_configuration
+from rolloutctl.providers.unleash.killing import kill
+from rolloutctl.providers.unleash.place import (
+    TargetSpec,
+    arms_of,
+    format_address,
+    parse_address,
+    spec_of,
+)
+from rolloutctl.providers.unleash.reading import FlagView, View, fingerprint_of, read_target
+from rolloutctl.providers.unleash.shaping import SWITCH_STEP_BP, shaped
+from rolloutctl.providers.unleash.weighing import VARIANT_STEP_BP
+from rolloutctl.providers.unleash.writing import Call, calls_between, send
+
+if TYPE_CHECKING:
+    from rolloutctl.core.observation import ArmCounts, Finding
+
+#: The longest time between sending a write and its landing; see `writing.LANDING_S`.
+WRITE_TIMEOUT_S = 5.0
+#: SDKs poll every 15 s by default (UnleashClient 6.9.1); the server adds 1 s of its own.
+PROPAGATION_S = 16.0
+
+
+class Unleash:
+    """Drives flags of an Unleash server.
+
+    What it remembers between calls is only which configuration was its own work, so that
+    the event log is asked for a name when somebody else's is seen.
+    """
+
+    name: ClassVar[str] = "unleash"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        weight_step_bp=VARIANT_STEP_BP,
+        shadow_step_bp=SWITCH_STEP_BP,
+        shadow=True,
+        audience=True,
+        include=True,
+        conditional_write=False,
+        write_timeout_s=WRITE_TIMEOUT_S,
+        propagation_s=PROPAGATION_S,
+    )
+    TargetSpec: ClassVar[type] = TargetSpec
+
+    def __init__(self) -> None:
+        self._editors: dict[tuple[str, str], str] = {}
+        self._is_killed: set[str] = set()
+
+    def capabilities_for(self, target: Target) -> Capabilities:
+        """Those of this target: a plain flag's share is in whole percent."""
+        if arms_of(target).is_switch:
+            return replace(self.capabilities, weight_step_bp=SWITCH_STEP_BP)
+        return self.capabilities
+
+    def address(self, target: Target) -> str:
+        """See `Provider.address`."""
+        return format_address(target)
+
+    def parse_address(self, address: str) -> Mapping[str, str]:
+        """See `Provider.parse_address`."""
+        return parse_address(address)
+
+    def probe(self, target: Target) -> Sequence[Finding]:
+        """See `Provider.probe`."""
+        from rolloutctl.providers.unleash.probing import findings  # noqa: PLC0415 - not on kill
+
+        return findings(target)
+
+    def observe(self, target: Target) -> Observation:
+        """See `Provider.observe`."""
+        view = read_target(target)
+        exposure, detail = view.exposure
+        return Observation(
+            at=SystemClock().now(),
+            exposure=exposure,
+            version=view.version,
+            fingerprint=view.fingerprint,
+            snapshot=view.snapshot,
+            editor=self._editor(target, view),
+            detail=detail,
+        )
+
+    def apply(
+        self,
+        target: Target,
+        exposure: Exposure,
+        *,
+        key: str,  # noqa: ARG002 - the write states the whole exposure: idempotent by content
+        expect: str | None,
+        timeout_s: float,
+    ) -> Receipt:
+        """See `Provider.apply`."""
+
+        def wanted(view: View) -> list[Configuration]:
+            return [
+                shaped(
+                    each.found,
+                    exposure if index == 0 else split(exposure.shadow_bp),
+                    each.arms,
+                    maker=each.maker,
+                )
+                for index, each in enumerate(view.flags)
+            ]
+
+        if exposure.shadow_bp and target.shadow is None:
+            raise Rejected(
+                f"target {target.name} names no shadow flag, so nothing can be mirrored",
+                hint="add `shadow: {flag: NAME}` to the target",
+            )
+        return self._change(target, wanted, expect=expect, timeout_s=timeout_s)
+
+    def restore(
+        self,
+        target: Target,
+        snapshot: Json,
+        *,
+        key: str,  # noqa: ARG002 - as in apply
+        expect: str | None,
+        timeout_s: float,
+    ) -> Receipt:
+        """See `Provider.restore`."""
+
+        def wanted(view: View) -> list[Configuration]:
+            return [_kept(snapshot, name, each) for name, each in _parts(view)]
+
+        return self._change(target, wanted, expect=expect, timeout_s=timeout_s)
+
+    def kill(self, target: Target, *, timeout_s: float) -> Receipt:
+        """See `Provider.kill`.
+
+        A plain flag is turned off in its environment, which needs no read and cannot turn
+        anything on. With variants, one read and one write bring every strategy to control.
+        """
+        # Whatever is seen next is this kill's work: confirming it must not wait for names.
+        self._is_killed.add(format_address(target))
+        return kill(target, timeout_s=timeout_s)
+
+    def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
+        """See `Provider.sample`."""
+        from rolloutctl.providers.unleash.sampling import sample  # noqa: PLC0415 - loads the SDK
+
+        return sample(target, units, timeout_s=timeout_s)
+
+    def _change(
+        self,
+        target: Target,
+        wanted_for: Callable[[View], list[Configuration]],
+        *,
+        expect: str | None,
+        timeout_s: float,
+    ) -> Receipt:
+        """Reads, compares, and sends the calls in between; no write if nothing changes."""
+        deadline = Deadline(timeout_s)
+        view = read_target(target, deadline=deadline)
+        if expect is not None and expect != view.version:
+            raise Conflict(
+                f"{format_address(target)} was edited since it was read; nothing was written",
+                hint="look at the edit; rolloutctl reads the flag again before its next write",
+            )
+        wanted = wanted_for(view)
+        work = [
+            (each, calls_between(each.found, configuration))
+            for each, configuration in zip(view.flags, wanted, strict=True)
+        ]
+        # Shadow first: when the canary's share has landed, everything has.
+        _send_all(target, work[::-1], deadline)
+        self._editors[format_address(target), fingerprint_of(wanted)] = ""
+        return Receipt(changed=_said(work))
+
+    def _editor(self, target: Target, view: View) -> str:
+        """Who left this configuration; "" for our own, asked once for anybody else's."""
+        place = (format_address(target), view.fingerprint)
+        if place[0] in self._is_killed:
+            return ""
+        if place not in self._editors:
+            from rolloutctl.providers.unleash.history import last_editor  # noqa: PLC0415 - rare
+
+            flags = [each.flag for each in view.flags]
+            self._editors[place] = last_editor(spec_of(target), flags)
+        return self._editors[place]
+
+
+def _send_all(target: Target, work: list[tuple[FlagView, list[Call]]], deadline: Deadline) -> None:
+    api, landed = Api(spec_of(target)), 0
+    for view, calls in work:
+        try:
+            send(api, view.flag, calls, deadline=deadline)
+        except RolloutctlError as error:
+            if not landed or (isinstance(error, Unavailable) and error.may_have_landed):
+                raise
+            raise Unavailable(
+                f"a part landed, then: {error.message}", hint=error.hint, may_have_landed=True
+            ) from error
+        landed += len(calls)
+        _check_turned_on(target, view, calls, deadline=deadline)
+
+
+def _check_turned_on(
+    target: Target, view: FlagView, calls: list[Call], *, deadline: Deadline
+) -> None:
+    """SAFETY: looks at what `on` turned on, and turns it off again if that was not ours.
+
+    If somebody removes our strategy just before it, Unleash adds one at 100 % by itself.
+    """
+    if not any(call.path == "/on" for call in calls):
+        return
+    known = {each.id for each in view.found.strategies}
+    created = sum(call.path == "/strategies" for call in calls)
+    now = next(
+        each.found
+        for each in read_target(target, deadline=deadline).flags
+        if each.flag == view.flag
+    )
+    strangers = [each for each in now.active if each.id not in known]
+    if len(strangers) > created:
+        off = Call(method="POST", path="/off", what="environment off")
+        send(Api(spec_of(target)), view.flag, [off], deadline=deadline)
+        raise Unavailable(
+            f"{view.flag} got a strategy from somebody else while it was being turned on; it"
+            " was turned off again",
+            hint="see who in Unleash's event log, then try again",
+            may_have_landed=True,
+        )
+
+
+def _parts(view: View) -> list[tuple[str, FlagView]]:
+    return list(zip(("flag", "shadow"), view.flags, strict=False))
+
+
+def _kept(snapshot: Json, name: str, view: FlagView) -> Configuration:
+    kept = snapshot.get(name) if isinstance(snapshot, Mapping) else None
+    if kept is None:
+        raise Rejected(
+            f"the restore point has no {name} {view.flag!r}",
+            hint="bring it back by hand: Unleash's event log shows what was there",
+        )
+    return parse_configuration(kept, f"the restore point of {view.flag}")
+
+
+def _said(work: list[tuple[FlagView, list[Call]]]) -> str:
+    return "; ".join(f"{view.flag}: {call.what}" for view, calls in work for call in calls)
