@@ -24,6 +24,7 @@ from rolloutctl.core.playbook import (
 from rolloutctl.core.ports import Kinds
 from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.errors import RolloutctlError
+from rolloutctl.gates.compare import Compare
 from rolloutctl.gates.threshold import Threshold
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.runner import start as starting
@@ -49,7 +50,7 @@ from rolloutctl.testing import (
 from worlds.invocations import SimInvoker
 
 KINDS = Kinds(
-    gates={"threshold": Threshold()},
+    gates={"threshold": Threshold(), "compare": Compare()},
     steps={kind.name: kind() for kind in (Canary, Shadow, Wait, Run, Notify)},
 )
 ACTOR = ev.Actor(name="ana@host", terminal="pts/1", pid=1)
