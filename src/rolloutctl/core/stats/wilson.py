@@ -13,7 +13,7 @@ import math
 Z_999 = 3.290526731491896
 
 
-def wilson_interval(count: int, total: int, *, z: float = Z_999) -> tuple[float, float]:
+def wilson_interval(count: float, total: float, *, z: float = Z_999) -> tuple[float, float]:
     """Shares that are compatible with seeing `count` of `total`.
 
     Args:
@@ -28,7 +28,7 @@ def wilson_interval(count: int, total: int, *, z: float = Z_999) -> tuple[float,
     Raises:
         ValueError: no trials, or a count outside of them.
     """
-    if total < 1 or not 0 <= count <= total:
+    if not (total >= 1 and 0 <= count <= total):
         raise ValueError(f"{count} of {total} is not a share")
     share = count / total
     centre = share + z * z / (2 * total)
