@@ -138,6 +138,26 @@ def test_a_kill_while_a_command_runs_ends_it(killer):
     assert stage.invoker.at_work == []
 
 
+def test_a_command_that_slept_with_its_machine_is_ended_by_its_deadline():
+    """The driver knows that it still runs: its time limit is over, and `on_fail` follows."""
+    stage = running(lasts_s=90_000.0, on_crash=OnCrash.RERUN)
+    rollout = stage.process()
+    slept = []
+
+    def stop(_decision):
+        if stage.invoker.begun and not slept:
+            slept.append(True)
+            stage.clock.advance(4_000.0)
+        return ""
+
+    end = drive(rollout, stop=stop, poll_s=5.0)
+
+    assert end.exit_code is ExitCode.JUDGED_BAD
+    assert "its time was over: killed by SIGTERM" in end.because
+    assert len(stage.invoker.begun) == 1
+    assert stage.invoker.at_work == []
+
+
 def test_a_pause_while_a_command_runs_leaves_it_and_freezes_what_follows():
     """The command goes on to its end; the next step waits for the resume."""
     stage = running().at(200, ask(requests.pause)).at(1_000, ask(requests.resume))

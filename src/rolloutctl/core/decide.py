@@ -106,6 +106,8 @@ def _recover(view: View, key: str, intent: OpenIntent) -> Decision | None:
         if retry_at is not None and view.now < retry_at:
             return None
         return Look(key=key, because=f"the end of {key} on {name} is unknown: looking")
+    if intended.epoch == view.state.epoch:
+        return None  # its driver lives, knows how it goes on, and closes it
     return _recover_invocation(key, intended)
 
 
@@ -235,7 +237,8 @@ def _waiting_for_intents(view: View) -> Decision | None:
 
 
 def _waiting_for_invocations(view: View) -> Decision:
-    deadlines = [intent.intended.deadline for intent in view.state.open.values()]
+    deadlines = [i.intended.deadline for i in view.state.open.values()]
+    ahead = [deadline for deadline in deadlines if deadline > view.now]
     is_ours = all(i.intended.epoch == view.state.epoch for i in view.state.open.values())
     name = f"step {view.step.name}" if view.step is not None else ", ".join(view.state.open)
     because = (
@@ -243,7 +246,7 @@ def _waiting_for_invocations(view: View) -> Decision:
         if is_ours
         else f"{name} was begun by a driver that is gone; waiting for its time limit"
     )
-    return WaitUntil(at=min([*deadlines, view.next_due()]), because=because)
+    return WaitUntil(at=min([*ahead, view.next_due()]), because=because)
 
 
 def _deadline(view: View) -> Decision | None:

@@ -52,6 +52,13 @@ class _Run:
     epoch: int
     told: str = ""
     told_at: datetime | None = None
+    told_as: ev.Why = ev.Why.ENDED
+
+    def end(self, because: str, now: datetime, *, why: ev.Why = ev.Why.ENDED) -> None:
+        """Tells it to end, once; `why` is what its end then means."""
+        if self.told_at is None:
+            self.told, self.told_at, self.told_as = because, now, why
+            self.running.end()
 
 
 class Invocations:
@@ -87,6 +94,7 @@ class Invocations:
                 _record(rollout, run.epoch, event)
                 del self._runs[key]
         self.follow(rollout)
+        self._end_overdue(rollout, now)
         self._close_unbegun(rollout)
 
     def follow(self, rollout: Rollout) -> None:
@@ -98,9 +106,7 @@ class Invocations:
     def end(self, because: str, now: datetime) -> None:
         """Tells everything to end; returns at once, and is safe twice."""
         for run in self._runs.values():
-            if run.told_at is None:
-                run.told, run.told_at = because, now
-                run.running.end()
+            run.end(because, now)
 
     def close(self, rollout: Rollout, because: str) -> None:
         """Ends everything, waits until it has, at most `END_S`, and records it if it can.
@@ -133,6 +139,17 @@ class Invocations:
         # Its end will move the rollout: nobody is needed before.
         return replace(decision, at=min(decision.at, soon), needs_human=False)
 
+    def _end_overdue(self, rollout: Rollout, now: datetime) -> None:
+        """Its own limit counts time awake only: a machine that slept ends it by the deadline.
+
+        That is its time limit all the same, and so a failure of its own.
+        """
+        for key, run in self._runs.items():
+            intent = rollout.state.open.get(key)
+            is_open = intent is not None and intent.intended.epoch == run.epoch
+            if not is_open or (intent is not None and now >= intent.intended.deadline):
+                run.end("ended because its time was over", now, why=run.refusal)
+
     def _forget_ended(self) -> None:
         self._runs = {k: run for k, run in self._runs.items() if run.running.result() is None}
 
@@ -156,9 +173,9 @@ def _outcome(key: str, run: _Run, now: datetime) -> ev.Applied | ev.ApplyFailed 
     result = run.running.result()
     if run.told_at is not None:
         if result is not None:
-            return _failed(key, ev.Why.ENDED, f"{run.told}: {_said(result)}")
+            return _failed(key, run.told_as, f"{run.told}: {_said(result)}")
         if now >= run.told_at + timedelta(seconds=END_S):
-            return _failed(key, ev.Why.ENDED, f"{run.told}, but it had not after {END_S:g} s")
+            return _failed(key, run.told_as, f"{run.told}, but it had not after {END_S:g} s")
         return None
     if result is None:
         return None
