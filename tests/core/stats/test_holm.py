@@ -6,13 +6,14 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from rolloutctl.core.stats.holm import holm
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_the_correction_agrees_with_statsmodels(p_values):
     """In the order given, ties included."""

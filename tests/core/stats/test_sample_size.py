@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import (
     power_proportions_2indep,
@@ -48,6 +48,7 @@ def test_the_size_is_that_of_rs_help_page():
     assert sample_size(0.50, 0.75, design=Design(power=0.9)) == pytest.approx(76.7, abs=0.05)
 
 
+@settings(deadline=None)
 @given(SHARES, SHARES, st.floats(0.05, 20), st.floats(0.55, 0.99), st.floats(0.001, 0.2))
 def test_the_size_agrees_with_statsmodels(control, canary, ratio, power, alpha):
     """One-sided or halved alpha, and any split."""
@@ -68,6 +69,7 @@ def test_the_size_agrees_with_statsmodels(control, canary, ratio, power, alpha):
     assert found == pytest.approx(expected, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(SHARES, SHARES, st.integers(2, 10**7))
 def test_the_power_agrees_with_statsmodels(control, canary, units):
     """Pooled; the wrong direction's tail, which it counts too, is below alpha / 2."""
@@ -81,6 +83,7 @@ def test_the_power_agrees_with_statsmodels(control, canary, units):
     assert found == pytest.approx(expected, abs=0.026)
 
 
+@settings(deadline=None)
 @given(SHARES, SHARES, st.sampled_from(SizeFormula), st.floats(0.1, 10))
 def test_the_planned_size_has_the_planned_power(control, canary, formula, ratio):
     """Size and power are each other's reverse."""
@@ -92,6 +95,7 @@ def test_the_planned_size_has_the_planned_power(control, canary, formula, ratio)
     assert power_of(control, canary, units, design=design) == pytest.approx(0.8, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.booleans(), st.integers(50, 10**6))
 def test_the_visible_share_is_the_one_that_needs_so_many_units(control, is_increase, units):
     """What a number of units shows needs just that number."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
@@ -95,6 +95,7 @@ def test_the_example_comes_out_as_published():
     assert fisher_test(*EXAMPLE).p_value == pytest.approx(2.718e-6, rel=5e-4)
 
 
+@settings(deadline=None)
 @given(arms(), st.booleans())
 def test_chi_square_of_two_groups_agrees_with_scipy(groups, yates):
     """With Yates' correction and without."""
@@ -109,6 +110,7 @@ def test_chi_square_of_two_groups_agrees_with_scipy(groups, yates):
         assert (found.statistic, found.p_value) == (0.0, 1.0)
 
 
+@settings(deadline=None)
 @given(st.integers(3, 6).flatmap(arms))
 def test_chi_square_of_more_groups_agrees_with_scipy(groups):
     """One degree of freedom less than groups."""
@@ -120,6 +122,7 @@ def test_chi_square_of_more_groups_agrees_with_scipy(groups):
         assert found.p_value == pytest.approx(expected.pvalue, rel=1e-7, abs=1e-300)
 
 
+@settings(deadline=None)
 @given(arms())
 def test_chi_square_is_the_square_of_the_pooled_z(groups):
     """Two names of one test."""
@@ -129,6 +132,7 @@ def test_chi_square_is_the_square_of_the_pooled_z(groups):
     assert z.p_value == pytest.approx(chi_square.p_value, rel=1e-7, abs=1e-300)
 
 
+@settings(deadline=None)
 @given(arms(), st.sampled_from(Side))
 def test_the_pooled_z_agrees_with_statsmodels(groups, side):
     """Either direction and both."""
@@ -145,6 +149,7 @@ def test_the_pooled_z_agrees_with_statsmodels(groups, side):
     assert found.p_value == pytest.approx(p_value, rel=1e-7, abs=1e-300)
 
 
+@settings(deadline=None)
 @given(arms(), st.sampled_from(Side))
 def test_fisher_agrees_with_scipy(groups, side):
     """Every table, either direction and both."""
@@ -174,6 +179,7 @@ def test_fishers_sum_does_not_walk_through_every_table():
     assert found.p_value == pytest.approx(z.p_value, rel=0.01)
 
 
+@settings(deadline=None)
 @given(arms())
 def test_newcombe_agrees_with_statsmodels(groups):
     """The interval of the canary's share minus control's."""

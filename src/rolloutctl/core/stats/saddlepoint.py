@@ -1,0 +1,64 @@
+"""The sum of Fisher's noncentral hypergeometric distribution, at any traffic alike fast.
+
+Z(ψ) = Σ_x C(n1, x)·C(n0, k-x)·ψ^x is the coefficient of t^k in (1+ψt)^n1·(1+t)^n0, so it
+needs no loop over x: the saddlepoint approximation with two correction terms gives it from
+the cumulants of two binomial counts. Source: H. Daniels, "Saddlepoint Approximations in
+Statistics", Annals of Mathematical Statistics 25 (1954), 631-650; the second term as in
+R. Butler, Saddlepoint Approximations with Applications (2007), 2.2.
+
+Where x may take more than 64 values, ln Z(ψ)/Z(ψ0) is off by less than 2e-6 for odds ratios
+from 1/20 to 32, and by less than 1e-8 for those up to 3 (measured against the sum, see the
+tests): in a day of looks every 30 s, evidence is off by less than 1 % at the very worst.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def log_total(all0: int, all1: int, *, bad: int, odds: float) -> float:
+    """The logarithm of Z.
+
+    Args:
+        all0: events of control.
+        all1: events of the canary.
+        bad: bad events of both; more than 0 and fewer than all.
+        odds: ψ, above 0.
+    """
+    strengths = (all1, odds * (tilt := _tilt(all0, all1, bad=bad, odds=odds))), (all0, tilt)
+    k2 = k3 = k4 = k5 = k6 = 0.0
+    for events, strength in strengths:
+        # Each event of the arm is bad with the chance strength / (1 + strength).
+        skew = (1 - strength) / (1 + strength)
+        pq = strength / (1 + strength) ** 2
+        variance = events * pq
+        k2 += variance
+        k3 += variance * skew
+        k4 += variance * (1 - 6 * pq)
+        k5 += variance * skew * (1 - 12 * pq)
+        k6 += variance * (1 - 30 * pq * (1 - 4 * pq))
+    skewness, excess = k3 * k3 / k2**3, k4 / (k2 * k2)
+    first = excess / 8 - 5 * skewness / 24
+    second = (
+        -k6 / (48 * k2**3)
+        + 7 * k3 * k5 / (48 * k2**4)
+        + 35 * excess * excess / 384
+        - 35 * skewness * excess / 64
+        + 385 * skewness * skewness / 1152
+    )
+    peak = sum(events * math.log1p(strength) for events, strength in strengths)
+    # ln(1 + first + second), to the order that both have.
+    correction = first + second - first * first / 2
+    return peak - bad * math.log(tilt) - math.log(2 * math.pi * k2) / 2 + correction
+
+
+def _tilt(all0: int, all1: int, *, bad: int, odds: float) -> float:
+    """The t at which `bad` bad events are expected: n1ψt/(1+ψt) + n0t/(1+t) = k.
+
+    The positive root of (N-k)ψt² + (n1ψ + n0 - k(1+ψ))t - k = 0, in the form that does not
+    subtract like from like.
+    """
+    square = (all0 + all1 - bad) * odds
+    linear = all1 * odds + all0 - bad * (1 + odds)
+    root = math.sqrt(linear * linear + 4 * square * bad)
+    return 2 * bad / (linear + root) if linear > 0 else (root - linear) / (2 * square)
