@@ -33,7 +33,7 @@ from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.gates.counters import Point, difference, points_of
 from rolloutctl.gates.evidence import Evidence, Streak, evidence_of
 from rolloutctl.gates.observed import Observed, judge
-from rolloutctl.gates.quantile import quantile_of
+from rolloutctl.core.stats.classic_histogram import quantile_of
 from rolloutctl.gates.readings import error, is_empty, no_data, unusable
 from rolloutctl.gates.selectors import narrows
 from rolloutctl.gates.threshold_spec import Form, ThresholdSpec, problems_of

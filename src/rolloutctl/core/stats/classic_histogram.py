@@ -1,4 +1,4 @@
-"""Quantiles of classic Prometheus histograms."""
+"""Classic histograms: quantiles of cumulative buckets."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolloutctl.gates.quantile import Quantile, quantile_of
+from rolloutctl.core.stats.classic_histogram import Quantile, quantile_of
 
 INF = math.inf
 
