@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rolloutctl.clock import SystemClock
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
@@ -22,7 +22,13 @@ from rolloutctl.providers.unleash.place import (
     parse_address,
     spec_of,
 )
-from rolloutctl.providers.unleash.reading import FlagView, View, fingerprint_of, read_target
+from rolloutctl.providers.unleash.reading import (
+    FlagView,
+    View,
+    fingerprint_of,
+    read_flag,
+    read_target,
+)
 from rolloutctl.providers.unleash.shaping import SWITCH_STEP_BP, shaped
 from rolloutctl.providers.unleash.weighing import VARIANT_STEP_BP
 from rolloutctl.providers.unleash.writing import Call, calls_between, send
@@ -173,13 +179,13 @@ class Unleash:
             )
         wanted = wanted_for(view)
         work = [
-            (each, calls_between(each.found, configuration))
+            _Work(each, configuration, calls_between(each.found, configuration))
             for each, configuration in zip(view.flags, wanted, strict=True)
         ]
         # Shadow first: when the canary's share has landed, everything has.
         _send_all(target, work[::-1], deadline)
         self._editors[format_address(target), fingerprint_of(wanted)] = ""
-        return Receipt(changed=_said(work))
+        return Receipt(changed="; ".join(f"{w.view.flag}: {c.what}" for w in work for c in w.calls))
 
     def _editor(self, target: Target, view: View) -> str:
         """Who left this configuration; "" for our own, asked once for anybody else's."""
@@ -194,47 +200,47 @@ class Unleash:
         return self._editors[place]
 
 
-def _send_all(target: Target, work: list[tuple[FlagView, list[Call]]], deadline: Deadline) -> None:
+class _Work(NamedTuple):
+    """One flag, what it shall be, and the calls that make it so."""
+
+    view: FlagView
+    wanted: Configuration
+    calls: list[Call]
+
+
+def _send_all(target: Target, work: list[_Work], deadline: Deadline) -> None:
     api, landed = Api(spec_of(target)), 0
-    for view, calls in work:
+    for each in work:
         try:
-            send(api, view.flag, calls, deadline=deadline)
+            send(api, each.view.flag, each.calls, deadline=deadline)
         except RolloutctlError as error:
             if not landed or (isinstance(error, Unavailable) and error.may_have_landed):
                 raise
             raise Unavailable(
                 f"a part landed, then: {error.message}", hint=error.hint, may_have_landed=True
             ) from error
-        landed += len(calls)
-        _check_turned_on(target, view, calls, deadline=deadline)
+        landed += len(each.calls)
+        if any(call.path == "/on" for call in each.calls):
+            _check_turned_on(target, each, deadline)
 
 
-def _check_turned_on(
-    target: Target, view: FlagView, calls: list[Call], *, deadline: Deadline
-) -> None:
+def _check_turned_on(target: Target, work: _Work, deadline: Deadline) -> None:
     """SAFETY: looks at what `on` turned on, and turns it off again if that was not ours.
 
     If somebody removes our strategy just before it, Unleash adds one at 100 % by itself.
     """
-    if not any(call.path == "/on" for call in calls):
+    view = read_flag(target, work.view.flag, work.view.arms, deadline=deadline)
+    known = [(each.title, each.parameters) for each in work.wanted.active]
+    if all((each.title, each.parameters) in known for each in view.found.active):
         return
-    known = {each.id for each in view.found.strategies}
-    created = sum(call.path == "/strategies" for call in calls)
-    now = next(
-        each.found
-        for each in read_target(target, deadline=deadline).flags
-        if each.flag == view.flag
+    off = Call(method="POST", path="/off", what="environment off")
+    send(Api(spec_of(target)), view.flag, [off], deadline=deadline)
+    raise Unavailable(
+        f"{view.flag} got a strategy from somebody else while it was being turned on; it was"
+        " turned off again",
+        hint="see who in Unleash's event log, then try again",
+        may_have_landed=True,
     )
-    strangers = [each for each in now.active if each.id not in known]
-    if len(strangers) > created:
-        off = Call(method="POST", path="/off", what="environment off")
-        send(Api(spec_of(target)), view.flag, [off], deadline=deadline)
-        raise Unavailable(
-            f"{view.flag} got a strategy from somebody else while it was being turned on; it"
-            " was turned off again",
-            hint="see who in Unleash's event log, then try again",
-            may_have_landed=True,
-        )
 
 
 def _parts(view: View) -> list[tuple[str, FlagView]]:
@@ -249,7 +255,3 @@ def _kept(snapshot: Json, name: str, view: FlagView) -> Configuration:
             hint="bring it back by hand: Unleash's event log shows what was there",
         )
     return parse_configuration(kept, f"the restore point of {view.flag}")
-
-
-def _said(work: list[tuple[FlagView, list[Call]]]) -> str:
-    return "; ".join(f"{view.flag}: {call.what}" for view, calls in work for call in calls)

@@ -162,6 +162,12 @@ def _about_flag(view: FlagView, spec: TargetSpec) -> Iterator[Finding]:
         shaped(found, split(SWITCH_STEP_BP), view.arms, maker=view.maker)
     except Rejected as error:
         yield _refuse(error.message, error.hint)
+    if found.variants and not view.arms.is_switch:
+        yield _warn(
+            f"flag {flag!r} has environment variants, which Unleash has given up: they cannot be"
+            " given to an audience or a cohort",
+            "without `audience` and `include` it works; else move them to the strategy",
+        )
     for strategy in _adopted(view):
         yield from _about_strategy(strategy, flag, spec)
     if view.facts.get("dependencies"):

@@ -135,12 +135,14 @@ class _Sdk:
 @contextmanager
 def _client(spec: TargetSpec) -> Iterator[_Sdk]:
     """A client that keeps nothing on disk and reports nothing to the server."""
-    from UnleashClient.clients import UnleashClient  # noqa: PLC0415 - first use
+    import UnleashClient as vendor  # noqa: PLC0415 - first use
     from UnleashClient.utils import InstanceAllowType  # noqa: PLC0415 - first use
+
+    sdk_class: Any = vendor.UnleashClient  # type: ignore[attr-defined]  # exported, not said so
 
     logging.getLogger("UnleashClient").addHandler(_SILENCE)
     sdk = _Sdk()
-    sdk.client = UnleashClient(
+    sdk.client = sdk_class(
         url=f"{base_url(spec)}/api",
         app_name=_APP,
         environment=spec.environment,

@@ -1,0 +1,154 @@
+"""Limits of an Unleash that `plan` tells before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from providers.unleash_worlds import (
+    ENVIRONMENT,
+    FEATURES,
+    TOKEN,
+    eu,
+    strategy,
+    variants,
+)
+from rolloutctl.core.exposure import split
+from rolloutctl.core.observation import Severity
+from rolloutctl.errors import Rejected, Unauthorized
+from servers.fake_unleash import CLIENT_TOKENS, VIEWER_TOKEN
+from servers.scripted import Answer, ScriptedServer
+
+PLACE = f"environments/{ENVIRONMENT}"
+
+
+def _apply(world, exposure, *, target=None, expect=None, timeout_s=5.0):
+    given = target or world.target
+    return world.provider.apply(given, exposure, key="k", expect=expect, timeout_s=timeout_s)
+
+
+def _refusals(world, target=None):
+    found = world.provider.probe(target or world.target)
+    return [(each.message, each.hint) for each in found if each.severity is Severity.REFUSE]
+
+
+def test_a_viewers_token_is_told_what_it_lacks(make, monkeypatch):
+    """Before the first write."""
+    world = make("plain")
+    monkeypatch.setenv(TOKEN.env, VIEWER_TOKEN)
+
+    [(message, hint)] = _refusals(world)
+
+    assert "UPDATE_FEATURE_ENVIRONMENT" in message
+    assert "not of a viewer" in hint
+
+
+@pytest.mark.parametrize(
+    ("token", "way_out"),
+    [
+        (CLIENT_TOKENS["development"], "an SDK's token, which can only read"),
+        ("planted-unleash-wrong", "no token that this server knows"),
+    ],
+)
+def test_a_token_that_cannot_write_says_which_one_can(make, monkeypatch, token, way_out):
+    """Whatever it is used for."""
+    world = make("plain")
+    monkeypatch.setenv(TOKEN.env, token)
+
+    for call in (world.provider.probe, world.provider.observe):
+        with pytest.raises(Unauthorized) as caught:
+            call(world.target)
+        assert way_out in caught.value.hint
+        assert "planted" not in caught.value.message
+
+
+def test_change_requests_are_told_with_the_way_out(fake, make):
+    """An enterprise server wants people to approve each change there."""
+    world = make("plain")
+    fake.change_requests.add(ENVIRONMENT)
+
+    [(message, hint)] = _refusals(world)
+
+    assert message == "development takes changes only as change requests"
+    assert "SKIP_CHANGE_REQUEST" in hint
+
+
+def test_a_write_that_a_change_request_would_need_says_so(make):
+    """For servers that tell it only then."""
+    world = make("plain")
+
+    def answer(seen):
+        if seen.method == "GET":
+            return world.proxy.forward(seen)
+        body = '{"name":"NoAccessError","message":"Change requests are enabled in development"}'
+        return Answer(status=403, body=body)
+
+    with ScriptedServer(answer) as server:
+        target = replace(world.target, spec=replace(world.target.spec, url=server.url))
+        with pytest.raises(Unauthorized) as caught:
+            _apply(world, split(500), target=target)
+
+    assert "rolloutctl cannot file change requests" in caught.value.hint
+
+
+def test_archived_missing_and_elsewhere_are_told_apart(make):
+    """The server answers 404 to all of them."""
+    world = make("plain")
+    gone = replace(world.target, spec=replace(world.target.spec, flag="nowhere"))
+    placeless = replace(world.target, spec=replace(world.target.spec, environment="staging"))
+    same = replace(world.target, shadow=replace(world.target.shadow, flag=world.flag))
+
+    assert 'no feature named "nowhere"' in _refusals(world, gone)[0][0]
+    assert "its environments are: development, production" in _refusals(world, placeless)[0][1]
+    assert "the shadow flag is the flag itself" in _refusals(world, same)[0][0]
+    world.server.call("DELETE", f"{FEATURES}/{world.shadow}")
+    assert _refusals(world) == [
+        (
+            f"flag {world.shadow!r} is archived",
+            "revive it in Unleash (Archived flags), or name another one",
+        )
+    ]
+
+
+def test_a_flag_with_variants_that_is_off_is_not_turned_on(make):
+    """Applications use the default in their code, which nobody here knows."""
+    world = make("variants")
+    world.server.become(world.flag, False, [strategy(variants=variants(0))])
+
+    [(message, hint)] = _refusals(world)
+
+    assert "turning it on is your decision" in message
+    assert "the control at 100%" in hint
+    with pytest.raises(Rejected):
+        _apply(world, split(500))
+
+
+def test_constraints_and_another_stickiness_of_somebody_elses_strategy_are_refused(make):
+    """A rollout would replace the one and could not keep the other."""
+    world = make("plain")
+    world.server.become(world.flag, True, [strategy(0, constraints=[eu()])])
+    target = replace(world.target, spec=replace(world.target.spec, stickiness="sessionId"))
+
+    messages = [message for message, _ in _refusals(world, target)]
+
+    assert len(messages) == 3  # the shadow flag's strategy is bucketed by userId too
+    assert "has constraints of its own" in messages[0]
+    assert "buckets by 'userId', the target says 'sessionId'" in messages[1]
+
+
+def test_what_deserves_a_look_is_a_warning(make):
+    """Old variants, random buckets: it works, but not as people may think."""
+    old, random = make("old variants"), make("variants")
+    random.server.become(random.flag, True, [strategy(variants=variants(0, stickiness="random"))])
+
+    warned = [
+        each.message
+        for world in (old, random)
+        for each in world.provider.probe(world.target)
+        if each.severity is Severity.WARN
+    ]
+
+    assert len(warned) == 2
+    assert "environment variants, which Unleash has given up" in warned[0]
+    assert "bucketed at random" in warned[1]
