@@ -1,0 +1,212 @@
+"""Requests of control, canary and mirror as a Prometheus would count them: raw, cumulative.
+
+Time goes on from look to look; between two looks everything is drawn at once. A weight
+that changes, and a fault that begins, cut an interval in two.
+
+What is modelled: arrivals are Poisson at the level of the moment (`shapes.py`), a share
+of them is bad, response times are lognormal, costs are lognormal. Errors, response times
+and costs of a request are drawn independently of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rolloutctl.core.exposure import CANARY, CONTROL, FULL_BP, ZERO, Exposure
+from rolloutctl.simulation.arrivals import Arrivals, Count, arrivals
+from rolloutctl.simulation.draws import Draws, Expected
+from rolloutctl.simulation.faults import TRAFFIC, Fault
+from rolloutctl.simulation.shapes import Level, Shape, Weather
+from rolloutctl.simulation.streams import SHADOW, Role, Slot, Streams
+
+#: No interval is drawn at once that is longer than this: levels change meanwhile.
+CHUNK_S = 300.0
+#: Requests a second that nobody has stated.
+REQUESTS_PER_S = 50.0
+#: Part of everybody that an `include` cohort is taken for: the playbook cannot say.
+INCLUDED_SHARE = 0.01
+#: How a mirrored request goes wrong: as the canary's own.
+_ARM_OF = {CONTROL: CONTROL, CANARY: CANARY, SHADOW: CANARY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climate:
+    """How much traffic there is, and how it behaves."""
+
+    requests_per_s: float = REQUESTS_PER_S
+    shape: Shape = Shape.STEADY
+
+
+class Traffic:
+    """The requests of one run."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        healthy: Mapping[str, float],
+        *,
+        climate: Climate,
+        faults: Sequence[Fault],
+        draws: Draws | Expected,
+    ) -> None:
+        """Begins at second 0 with control for everybody.
+
+        Args:
+            streams: what is asked for.
+            healthy: the number of each slot where all is well.
+            climate: how much traffic, and how it behaves.
+            faults: what goes wrong, and when.
+            draws: where chance comes from.
+        """
+        self.streams = streams
+        self.healthy = healthy
+        self.requests: dict[str, float] = {}
+        self.harm: dict[str, float] = {}
+        self._climate, self._faults, self._draws = climate, tuple(faults), draws
+        self._weather = Weather(climate.shape, draws)
+        self._second = 0.0
+        self._exposures: dict[str, Exposure] = {}
+        self._reached: dict[int, float] = {}
+        self._shares: dict[str, dict[str, float]] = {}
+        self._active: tuple[Fault, ...] = ()
+        self._next_turn = 0.0
+        self._lambdas: dict[tuple[Level, float], list[_Work]] = {}
+        self.counts: dict[tuple[str, str], Count] = {}
+        for stream, target in streams.target.items():
+            if stream:
+                self._shares.setdefault(target, _shares_of(ZERO))
+        self._parts = [
+            (stream, streams.target[stream], population, self._slots(stream))
+            for stream in streams.target
+            if stream
+            for population in streams.populations(stream)
+        ]
+
+    def _slots(self, stream: str) -> tuple[Slot, ...]:
+        return tuple(s for s in self.streams.slots.values() if s.stream == stream)
+
+    # -- what happens to it ---------------------------------------------------
+
+    def expose(self, target: str, exposure: Exposure, second: float) -> None:
+        """From `second` on, `target` serves `exposure`."""
+        self.advance(second)
+        self._exposures[target] = exposure
+        self._shares[target] = _shares_of(exposure)
+        reached = max(exposure.canary_bp, exposure.shadow_bp)
+        for index, fault in enumerate(self._faults):
+            if index not in self._reached and 0 < max(fault.at_bp, 1) <= reached:
+                self._reached[index] = second
+        self._turn(second)
+
+    def advance(self, second: float) -> None:
+        """Lets requests arrive until `second`; it never goes back."""
+        while self._second < second:
+            if self._second >= self._next_turn:
+                self._turn(self._second)
+            until = min(second, self._second + CHUNK_S, self._next_turn)
+            self._arrive(until - self._second)
+            self._second = until
+
+    def is_silent(self, gates: frozenset[str]) -> Fault | None:
+        """The fault for which the source does not answer about these gates now."""
+        for fault in self._active:
+            if fault.silence is not None and fault.name in gates:
+                return fault
+        return None
+
+    def number(self, slot: Slot, arm: str) -> float:
+        """The slot's number on an arm at this moment, faults included."""
+        number = self.healthy[slot.name]
+        for fault in self._active:
+            if fault.silence is None and fault.name in slot.gates and arm in fault.arms:
+                number = fault.changed(number)
+        return number
+
+    # -- inside ---------------------------------------------------------------
+
+    def _turn(self, second: float) -> None:
+        """Which faults are there from `second` on, and when that changes."""
+        active, turns = [], [float("inf")]
+        for index, fault in enumerate(self._faults):
+            since = 0.0 if fault.at_bp == 0 else self._reached.get(index)
+            if since is None:
+                continue
+            begins, ends = since + fault.after_s, since + fault.after_s + fault.for_s
+            if begins <= second < ends:
+                active.append(fault)
+            turns += [moment for moment in (begins, ends) if moment > second]
+        self._active, self._next_turn = tuple(active), min(turns)
+        self._lambdas.clear()
+
+    def _arrive(self, lasting_s: float) -> None:
+        level = self._weather.at(self._second, lasting_s=lasting_s)
+        known_as = (level, lasting_s)
+        work = self._lambdas.get(known_as)
+        if work is None:
+            work = self._lambdas[known_as] = self._plan(level, lasting_s)
+        for one in work:
+            one.arrivals.draw(self._draws)
+            for slot, events in one.excess:
+                self.harm[slot] = self.harm.get(slot, 0.0) + events
+        for target, shares in self._shares.items():
+            if not shares[CANARY]:
+                continue
+            served = self._rate(CANARY) * level.requests * lasting_s * shares[CANARY]
+            self.requests[target] = self.requests.get(target, 0.0) + served
+
+    def _rate(self, arm: str) -> float:
+        rate = self._climate.requests_per_s
+        for fault in self._active:
+            if fault.name == TRAFFIC and arm in fault.arms:
+                rate = fault.changed(rate)
+        return rate
+
+    def _plan(self, level: Level, lasting_s: float) -> list[_Work]:
+        """What is to be drawn in an interval like this one."""
+        works = []
+        for stream, target, population, slots in self._parts:
+            arm = _ARM_OF[population]
+            requests = self._rate(arm) * level.requests * lasting_s
+            requests *= self._shares[target][population]
+            if requests <= 0:
+                continue
+            numbers = {slot.name: self.number(slot, arm) for slot in slots}
+            count = self.counts.setdefault((stream, population), Count())
+            prepared = arrivals(
+                count,
+                slots,
+                numbers,
+                requests=requests,
+                level=level,
+                is_clustered=self._climate.shape is Shape.CLUSTERED,
+            )
+            excess: tuple[tuple[str, float], ...] = ()
+            if population == CANARY:
+                excess = self._excess(slots, numbers, requests * level.errors)
+            works.append(_Work(prepared, excess))
+        return works
+
+    def _excess(
+        self, slots: Sequence[Slot], numbers: Mapping[str, float], requests: float
+    ) -> tuple[tuple[str, float], ...]:
+        """Bad events above those that control would have had, by slot."""
+        more = {s: numbers[s.name] - self.number(s, CONTROL) for s in slots if s.role is Role.BAD}
+        more |= {s: self.number(s, CONTROL) - numbers[s.name] for s in slots if s.role is Role.GOOD}
+        return tuple((slot.name, requests * share) for slot, share in more.items() if share)
+
+
+class _Work(NamedTuple):
+    """The draws of one population in one kind of interval, and the harm it brings."""
+
+    arrivals: Arrivals
+    excess: tuple[tuple[str, float], ...]
+
+
+def _shares_of(exposure: Exposure) -> dict[str, float]:
+    """The part of all requests that each population has."""
+    canary = exposure.canary_bp / FULL_BP
+    if exposure.include is not None:
+        canary += INCLUDED_SHARE * (1 - canary)
+    return {CONTROL: 1 - canary, CANARY: canary, SHADOW: exposure.shadow_bp / FULL_BP}

@@ -1,0 +1,223 @@
+"""The world of a virtual rollout: its clock, its flag service, its metrics, its people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
+from typing import ClassVar
+
+from rolloutctl.core.exposure import FULL_BP, ZERO, Exposure
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.measurement import (
+    DataState,
+    Measurement,
+    Query,
+    QueryKind,
+    Sample,
+    Series,
+)
+from rolloutctl.core.observation import ArmCounts, Capabilities, Finding, Observation, Receipt
+from rolloutctl.core.playbook import Target
+from rolloutctl.core.ports import Message
+from rolloutctl.errors import Conflict, Rejected, Unavailable
+from rolloutctl.simulation.faults import Silence
+from rolloutctl.simulation.streams import Place, Role
+from rolloutctl.simulation.traffic import Traffic
+
+#: Where virtual time begins, a Monday; any fixed moment would do.
+EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
+#: Bucket layouts kept in memory; a playbook has a few.
+_BOUNDS_MAX = 256
+
+
+class VirtualClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self, start: datetime) -> None:
+        self.start = start
+        self._now = start
+
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Is over at once, later."""
+        self._now += timedelta(seconds=max(0.0, seconds))
+
+    def second(self, at: datetime) -> float:
+        """Seconds from the beginning to `at`."""
+        return (at - self.start).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSettings:
+    """Virtual things have none."""
+
+
+#: Told whenever a target serves something else: (target's name, exposure).
+Served = Callable[[str, Exposure], None]
+
+
+class VirtualProvider:
+    """A flag service that never fails; each target holds one exposure.
+
+    It has the capabilities of the playbook's own provider, so that settling takes as long
+    as it would there.
+    """
+
+    name: ClassVar[str] = "virtual"
+    TargetSpec: ClassVar[type] = NoSettings
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def __init__(
+        self, clock: VirtualClock, capabilities: Capabilities, *, address: str, served: Served
+    ) -> None:
+        self.capabilities = capabilities  # type: ignore[misc]  # of the provider it stands for
+        self._clock, self._address, self._served = clock, address, served
+        self._exposure, self._version = ZERO, 1
+
+    def address(self, target: Target) -> str:
+        """That of the target it stands for."""
+        del target
+        return self._address
+
+    def parse_address(self, address: str) -> Mapping[str, str]:
+        """Nothing to parse."""
+        del address
+        return {}
+
+    def probe(self, target: Target) -> Sequence[Finding]:
+        """Always fine."""
+        del target
+        return ()
+
+    def observe(self, target: Target) -> Observation:
+        """What it serves now."""
+        del target
+        return Observation(
+            at=self._clock.now(),
+            exposure=self._exposure,
+            version=str(self._version),
+            fingerprint=str(self._exposure),
+            snapshot=None,
+        )
+
+    def apply(
+        self,
+        target: Target,
+        exposure: Exposure,
+        *,
+        key: str,
+        expect: str | None,
+        timeout_s: float,
+    ) -> Receipt:
+        """Serves it from now on."""
+        del key, timeout_s
+        return self._serve(target, exposure, expect)
+
+    def restore(
+        self, target: Target, snapshot: Json, *, key: str, expect: str | None, timeout_s: float
+    ) -> Receipt:
+        """Serves control alone: that is where every virtual rollout begins."""
+        del snapshot, key, timeout_s
+        return self._serve(target, ZERO, expect)
+
+    def kill(self, target: Target, *, timeout_s: float) -> Receipt:
+        """Control for everybody."""
+        del timeout_s
+        return self._serve(target, ZERO, None)
+
+    def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
+        """Counts as if every unit were bucketed exactly."""
+        del target, timeout_s
+        canary = units * self._exposure.canary_bp // FULL_BP
+        return ArmCounts(units=units, arms=(("control", units - canary), ("canary", canary)))
+
+    def _serve(self, target: Target, exposure: Exposure, expect: str | None) -> Receipt:
+        if expect is not None and expect != str(self._version):
+            raise Conflict(f"{self._address} is at version {self._version}, not {expect}")
+        self._exposure, self._version = exposure, self._version + 1
+        self._served(target.name, exposure)
+        return Receipt(version=str(self._version))
+
+
+class VirtualSource:
+    """Answers from the traffic's counters; a text that no gate asks has no series."""
+
+    name: ClassVar[str] = "virtual"
+    Spec: ClassVar[type] = NoSettings
+    kinds: ClassVar[frozenset[str]] = frozenset(QueryKind)
+
+    def __init__(self, traffic: Traffic, clock: VirtualClock) -> None:
+        self._traffic, self._clock = traffic, clock
+        self.unknown: dict[str, None] = {}
+
+    def probe(self) -> Sequence[Finding]:
+        """Always reachable."""
+        return ()
+
+    def query(self, query: Query, at: datetime) -> Measurement:
+        """The counters at `at`, as raw as they are. Raises `Unavailable` under a fault."""
+        self._traffic.advance(self._clock.second(at))
+        place = self._traffic.streams.places.get(query.text)
+        if place is None:
+            self.unknown[query.text] = None
+            return Measurement(at=at, state=DataState.EMPTY)
+        fault = self._traffic.is_silent(place.gates)
+        if fault is not None and fault.silence is Silence.ERROR:
+            raise Unavailable(f"planted: {fault.text}")
+        samples = () if fault is not None else self._samples(place)
+        if not samples:
+            return Measurement(at=at, state=DataState.EMPTY)
+        return Measurement(at=at, state=DataState.OK, samples=samples)
+
+    def history(self, query: Query, start: datetime, end: datetime, step_s: float) -> Series:
+        """It keeps none."""
+        del start, end, step_s
+        raise Rejected(f"a virtual source keeps no history of {query.text}")
+
+    def _samples(self, place: Place) -> tuple[Sample, ...]:
+        traffic = self._traffic
+        if place.role is Role.EXPRESSION:
+            slot = traffic.streams.slots[place.slot]
+            return (Sample(labels=(), value=traffic.number(slot, "canary")),)
+        known = traffic.counts
+        counts = [c for p in place.populations if (c := known.get((place.stream, p))) is not None]
+        if not counts:
+            return ()
+        if place.role is Role.HISTOGRAM:
+            bounds = traffic.streams.slots[place.slot].bounds_s
+            rows = [count.buckets[place.slot] for count in counts]
+            row = rows[0] if len(rows) == 1 else [sum(cells) for cells in zip(*rows, strict=True)]
+            labels = bucket_labels(bounds)
+            return tuple(
+                [
+                    Sample(labels=one, value=float(number))
+                    for one, number in zip(labels, accumulate(row), strict=True)
+                ]
+            )
+        if place.role is Role.TOTAL:
+            number = sum(count.total for count in counts)
+        else:
+            number = sum(count.by_slot[place.slot] for count in counts)
+        return (Sample(labels=(), value=float(number)),)
+
+
+@lru_cache(maxsize=_BOUNDS_MAX)
+def bucket_labels(bounds: tuple[float, ...]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """The `le` labels of a histogram with these bounds, `+Inf` last."""
+    return tuple((("le", text),) for text in (*(f"{bound:g}" for bound in bounds), "+Inf"))
+
+
+class SilentNotifier:
+    """Tells nobody."""
+
+    name: ClassVar[str] = "virtual"
+    Spec: ClassVar[type] = NoSettings
+
+    def notify(self, message: Message, *, timeout_s: float) -> None:
+        """Nothing is sent."""
