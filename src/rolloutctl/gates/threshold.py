@@ -28,12 +28,12 @@ from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.references import quote_label, references
 from rolloutctl.core.references import replace as replace_references
+from rolloutctl.core.stats.classic_histogram import quantile_of
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.gates.counters import Point, difference, points_of
 from rolloutctl.gates.evidence import Evidence, Streak, evidence_of
 from rolloutctl.gates.observed import Observed, judge
-from rolloutctl.core.stats.classic_histogram import quantile_of
 from rolloutctl.gates.readings import error, is_empty, no_data, unusable
 from rolloutctl.gates.selectors import narrows
 from rolloutctl.gates.threshold_spec import Form, ThresholdSpec, problems_of
