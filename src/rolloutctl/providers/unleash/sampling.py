@@ -135,10 +135,10 @@ class _Sdk:
 @contextmanager
 def _client(spec: TargetSpec) -> Iterator[_Sdk]:
     """A client that keeps nothing on disk and reports nothing to the server."""
-    import UnleashClient as vendor  # noqa: PLC0415 - first use
+    import UnleashClient  # noqa: PLC0415 - first use
     from UnleashClient.utils import InstanceAllowType  # noqa: PLC0415 - first use
 
-    sdk_class: Any = vendor.UnleashClient  # type: ignore[attr-defined]  # exported, not said so
+    sdk_class: Any = UnleashClient.UnleashClient  # type: ignore[attr-defined]  # exported, not said so
 
     logging.getLogger("UnleashClient").addHandler(_SILENCE)
     sdk = _Sdk()
