@@ -33,6 +33,8 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("plan", "plan", "Show what would be written, where, in which order."),
             Entry("check", "check", "Judge the gates once, now, without a rollout."),
             Entry("verify", "verify", "Compare the exposure real SDKs see with the intended one."),
+            Entry("simulate", "simulate", "Rehearse a rollout on a virtual clock, faults planted."),
+            Entry("certify", "certify", "Measure how often the gates err, over many rehearsals."),
             Entry("schema", "schema", "Print the playbook's JSON Schema for editors."),
         ),
     ),

@@ -116,6 +116,13 @@ class Traffic:
                 return fault
         return None
 
+    def began_s(self, index: int) -> float | None:
+        """When a fault began; None if it did not."""
+        since = self._since(index)
+        if since is None or since + self._faults[index].after_s > self._second:
+            return None
+        return since + self._faults[index].after_s
+
     def number(self, slot: Slot, arm: str) -> float:
         """The slot's number on an arm at this moment, faults included."""
         number = self.healthy[slot.name]
@@ -126,11 +133,15 @@ class Traffic:
 
     # -- inside ---------------------------------------------------------------
 
+    def _since(self, index: int) -> float | None:
+        """What a fault's `after` counts from; None before its weight was reached."""
+        return 0.0 if self._faults[index].at_bp == 0 else self._reached.get(index)
+
     def _turn(self, second: float) -> None:
         """Which faults are there from `second` on, and when that changes."""
         active, turns = [], [float("inf")]
         for index, fault in enumerate(self._faults):
-            since = 0.0 if fault.at_bp == 0 else self._reached.get(index)
+            since = self._since(index)
             if since is None:
                 continue
             begins, ends = since + fault.after_s, since + fault.after_s + fault.for_s

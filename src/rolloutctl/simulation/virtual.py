@@ -78,7 +78,7 @@ class VirtualProvider:
     ) -> None:
         self.capabilities = capabilities  # type: ignore[misc]  # of the provider it stands for
         self._clock, self._address, self._served = clock, address, served
-        self._exposure, self._version = ZERO, 1
+        self._exposure, self._version, self._fingerprint = ZERO, 1, str(ZERO)
 
     def address(self, target: Target) -> str:
         """That of the target it stands for."""
@@ -102,7 +102,7 @@ class VirtualProvider:
             at=self._clock.now(),
             exposure=self._exposure,
             version=str(self._version),
-            fingerprint=str(self._exposure),
+            fingerprint=self._fingerprint,
             snapshot=None,
         )
 
@@ -141,6 +141,7 @@ class VirtualProvider:
         if expect is not None and expect != str(self._version):
             raise Conflict(f"{self._address} is at version {self._version}, not {expect}")
         self._exposure, self._version = exposure, self._version + 1
+        self._fingerprint = str(exposure)
         self._served(target.name, exposure)
         return Receipt(version=str(self._version))
 

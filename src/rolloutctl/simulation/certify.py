@@ -1,0 +1,307 @@
+"""How often a playbook's gates err: many rehearsals of it, healthy and harmed, counted.
+
+A healthy run that is taken back is a false abort; a harmed one that goes through is a
+miss. Shares come with Wilson's interval at 99.9 %: what is called broken is broken by
+more than chance, in every row of the table at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+
+from rolloutctl.core.stats.wilson import wilson_interval
+from rolloutctl.core.verdict import Outcome
+from rolloutctl.errors import ExitCode, RolloutctlError
+from rolloutctl.simulation.faults import Fault, parse_fault
+from rolloutctl.simulation.scenario import Played, Scenario, play
+from rolloutctl.simulation.shapes import Shape
+from rolloutctl.simulation.streams import Role
+
+#: Shapes of traffic that a certificate covers unless told otherwise.
+SHAPES = (Shape.STEADY, Shape.DIURNAL, Shape.BURSTY, Shape.AUTOCORRELATED)
+RUNS_MAX = 1_000_000
+JOBS_MAX = 256
+#: Harmed runs of an effect, as a part of the healthy ones; and at least.
+HARMED_PART, HARMED_MIN = 10, 20
+#: Of so many runs one is driven by the complete engine too, and must be the same.
+CHECK_EVERY = 50
+#: Runs that a worker takes at once.
+_CHUNK = 10
+#: How much worse an effect is that nobody has stated.
+_EFFECTS = {Role.BAD: 3.0, Role.HISTOGRAM: 3.0, Role.SUM: 2.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One row of a certificate: a scenario, run so often.
+
+    Attributes:
+        name: for people: the shape, or the effect.
+        scenario: what is run.
+        runs: how often.
+        is_harmed: whether it should be taken back.
+    """
+
+    name: str
+    scenario: Scenario
+    runs: int
+    is_harmed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What became of a case's runs.
+
+    Attributes:
+        runs: how many.
+        aborted: taken back by a gate; of harmed runs those after the harm began.
+        early: harmed runs that were taken back before there was any harm.
+        completed: went through to the end.
+        stalled: neither: held, paused or waiting for somebody.
+        delays_s: from the beginning of the harm to the end of the rollback.
+        gates: how often each gate failed.
+        checked: runs that the complete engine was shown to agree on.
+    """
+
+    runs: int = 0
+    aborted: int = 0
+    early: int = 0
+    completed: int = 0
+    stalled: int = 0
+    delays_s: list[float] = field(default_factory=list)
+    gates: Counter[str] = field(default_factory=Counter)
+    checked: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Adds what another worker counted."""
+        for name in ("runs", "aborted", "early", "completed", "stalled", "checked"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.delays_s += other.delays_s
+        self.gates += other.gates
+
+    @property
+    def rate(self) -> float:
+        """Share of runs that were taken back."""
+        return self.aborted / self.runs if self.runs else 0.0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Wilson's interval of that share, 99.9 %."""
+        return wilson_interval(self.aborted, self.runs) if self.runs else (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What was measured, beside what the playbook claims.
+
+    Attributes:
+        cases: in order, with their tallies.
+        claim: share of healthy rollouts that the playbook says it may abort.
+        power: share of harmed rollouts that must be found; None if nobody asked.
+    """
+
+    cases: tuple[tuple[Case, Tally], ...]
+    claim: float
+    power: float | None = None
+
+    @property
+    def healthy(self) -> Tally:
+        """All healthy runs together."""
+        whole = Tally()
+        for case, tally in self.cases:
+            if not case.is_harmed:
+                whole.add(tally)
+        return whole
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Rows that are worse than what is claimed, by more than chance."""
+        found = [
+            case.name
+            for case, tally in self.cases
+            if not case.is_harmed and tally.bounds[0] > self.claim
+        ]
+        if self.power is not None:
+            found += [
+                case.name
+                for case, tally in self.cases
+                if case.is_harmed and tally.bounds[1] < self.power
+            ]
+        return tuple(found)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the claim is shown to hold: every healthy row's upper bound is within it."""
+        return all(t.bounds[1] <= self.claim for c, t in self.cases if not c.is_harmed)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """10 if the playbook does not keep what it claims."""
+        return ExitCode.JUDGED_BAD if self.broken else ExitCode.DONE
+
+
+def cases_of(
+    scenario: Scenario, *, runs: int, shapes: Sequence[Shape] = SHAPES, effects: Sequence[str] = ()
+) -> list[Case]:
+    """The rows: every shape without harm, then every effect in steady traffic.
+
+    Args:
+        scenario: without faults.
+        runs: healthy runs, shared among the shapes.
+        shapes: of traffic.
+        effects: as faults are written; without any, each gate's number two or three times
+            as bad as healthy.
+    """
+    each = max(1, runs // max(1, len(shapes)))
+    healthy = [
+        Case(
+            name=str(shape),
+            scenario=replace(scenario, climate=replace(scenario.climate, shape=shape)),
+            runs=each,
+        )
+        for shape in shapes
+    ]
+    gates = scenario.given.playbook.gates
+    faults = [parse_fault(text, gates) for text in effects] or list(_usual_effects(scenario))
+    harmed = [
+        Case(
+            name=fault.text,
+            scenario=replace(scenario, faults=(fault,)),
+            runs=max(HARMED_MIN, runs // HARMED_PART),
+            is_harmed=True,
+        )
+        for fault in faults
+    ]
+    return [*healthy, *harmed]
+
+
+def _usual_effects(scenario: Scenario) -> Iterable[Fault]:
+    playbook = scenario.given.playbook
+    used = {name for step in playbook.steps for name in step.gates} | set(playbook.guardrails)
+    for slot in scenario.streams.slots.values():
+        acting = [g for g in slot.gates if g in used and not playbook.gates[g].limits.observe_only]
+        if acting and slot.role in _EFFECTS:
+            yield parse_fault(f"{acting[0]}={_EFFECTS[slot.role]:g}x", playbook.gates)
+        elif acting and slot.role is Role.GOOD:
+            missed = 1 - scenario.healthy.numbers[slot.name]
+            good = max(0.0, 1 - _EFFECTS[Role.BAD] * missed)
+            yield parse_fault(f"{acting[0]}={good * 100:.6g}%", playbook.gates)
+
+
+def certify(
+    cases: Sequence[Case],
+    *,
+    claim: float,
+    power: float | None = None,
+    seed: int = 1,
+    jobs: int = 0,
+    tell: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Certificate:
+    """Runs every case and counts.
+
+    The result depends on the seed alone, not on the number of jobs.
+
+    Args:
+        cases: the rows.
+        claim: share of healthy runs that may be taken back.
+        power: share of harmed runs that must be; None: it is only shown.
+        seed: of all chance.
+        jobs: processes; 0 is one for each processor.
+        tell: told (runs done, of all) now and then.
+    """
+    tallies = [Tally() for _ in cases]
+    chunks = [
+        (index, range(first, min(first + _CHUNK, case.runs)))
+        for index, case in enumerate(cases)
+        for first in range(0, case.runs, _CHUNK)
+    ]
+    done, whole = 0, sum(case.runs for case in cases)
+    for index, tally in _counted(cases, chunks, seed=seed, jobs=jobs or os.cpu_count() or 1):
+        tallies[index].add(tally)
+        done += tally.runs
+        tell(done, whole)
+    for tally in tallies:
+        tally.delays_s.sort()  # whichever worker was faster
+    return Certificate(cases=tuple(zip(cases, tallies, strict=True)), claim=claim, power=power)
+
+
+def _counted(
+    cases: Sequence[Case], chunks: Sequence[tuple[int, range]], *, seed: int, jobs: int
+) -> Iterable[tuple[int, Tally]]:
+    if jobs == 1:
+        for index, numbers in chunks:
+            yield index, _tally(cases[index], numbers, seed)
+        return
+    with ProcessPoolExecutor(
+        max_workers=min(jobs, JOBS_MAX), initializer=_take, initargs=(tuple(cases), seed)
+    ) as pool:
+        waiting = {pool.submit(_work, index, numbers): index for index, numbers in chunks}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_taken: tuple[tuple[Case, ...], int] = ((), 0)
+
+
+def _take(cases: tuple[Case, ...], seed: int) -> None:
+    """In a worker: keeps the cases, so that they travel once."""
+    import gc  # noqa: PLC0415 - workers only
+
+    global _taken  # noqa: PLW0603 - a worker process has one order
+    _taken = (cases, seed)
+    gc.set_threshold(100_000)  # a run makes little that refers to itself
+
+
+def _work(index: int, numbers: range) -> Tally:
+    cases, seed = _taken
+    return _tally(cases[index], numbers, seed)
+
+
+def _tally(case: Case, numbers: range, seed: int) -> Tally:
+    tally = Tally()
+    for number in numbers:
+        own = f"{seed} {case.name} {number}"
+        played = play(case.scenario, own, quietly=True)
+        _count(tally, case, played)
+        if number % CHECK_EVERY == 0:
+            _compare(case, own, played)
+            tally.checked += 1
+    return tally
+
+
+def _count(tally: Tally, case: Case, played: Played) -> None:
+    tally.runs += 1
+    rehearsed = played.rehearsed
+    began_s = played.began_s[0] if case.is_harmed else 0.0
+    if rehearsed.is_aborted:
+        is_early = began_s is None or played.lasted_s < began_s
+        tally.early += is_early
+        tally.aborted += not is_early
+        if case.is_harmed and began_s is not None and not is_early:
+            tally.delays_s.append(played.lasted_s - began_s)
+        tally.gates.update(
+            name
+            for name, record in rehearsed.state.gates.items()
+            if record.verdict.outcome is Outcome.FAIL
+        )
+    elif rehearsed.exit_code == ExitCode.DONE:
+        tally.completed += 1
+    else:
+        tally.stalled += 1
+
+
+def _compare(case: Case, seed: str, played: Played) -> None:
+    """Raises unless the complete engine writes the very same journal."""
+    whole = play(case.scenario, seed).rehearsed
+    if whole.records != played.rehearsed.records or whole.exit_code != played.rehearsed.exit_code:
+        raise RolloutctlError(
+            f"certify: run {seed!r} went differently in the complete engine",
+            hint="this is a bug in rolloutctl; please report it with the playbook",
+        )

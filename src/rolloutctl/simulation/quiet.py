@@ -1,0 +1,205 @@
+"""The same drive without asking `decide` where its answer is known: for thousands of runs.
+
+While a step only holds, `decide` says "measure" whenever something is due and "wait" after
+it, until a verdict turns, the hold is over, or the deadline has come. `calm_until` names
+the conditions under which that is so, from the rules in `core.decide` and `core.step_rules`;
+in such a stretch only production's `measure` runs, look after look. Every other moment goes
+through production's `tick`.
+
+SAFETY: that both drives write the same journal is no matter of belief: a test compares them
+event by event, and every certificate drives a part of its runs both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.decision import Finish, WaitUntil
+from rolloutctl.core.evolve import evolve
+from rolloutctl.core.judging import next_record
+from rolloutctl.core.measurement import Reading
+from rolloutctl.core.playbook import Gate
+from rolloutctl.core.ports import GiveUp, MetricSource, StepProgress
+from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.core.verdict import Outcome
+from rolloutctl.core.view import View
+from rolloutctl.errors import ExitCode
+from rolloutctl.runner.measure import context_of, measure, read_once
+from rolloutctl.runner.rollout import Rollout
+from rolloutctl.runner.tick import tick
+from rolloutctl.simulation.rehearsal import Rehearsed, approve, ended
+
+#: Verdicts after which a holding step goes on holding.
+_GOES_ON = frozenset({Outcome.PASS, Outcome.INCONCLUSIVE})
+
+
+def rehearse_quietly(rollout: Rollout) -> Rehearsed:
+    """Drives to the end as `rehearsal.rehearse` does, in about half the time."""
+    while True:
+        decision = tick(rollout)
+        if isinstance(decision, Finish):
+            return ended(rollout, decision.exit_code, decision.because)
+        if rollout.state.phase is Phase.ASKING:
+            approve(rollout)
+        elif isinstance(decision, WaitUntil):
+            if decision.needs_human:
+                return ended(rollout, ExitCode.PENDING, decision.because)
+            _sleep_until(rollout, decision.at)
+            view = _view(rollout)
+            calm = calm_until(view)
+            if calm is not None and view.now < calm:
+                _Stretch(rollout, view, calm).look_on()
+
+
+def calm_until(view: View) -> datetime | None:
+    """Until when a step only holds, whatever is measured, unless a verdict turns; or None."""
+    state, hold_ends_at = view.state, view.hold_ends_at
+    if state.step is None or hold_ends_at is None or not is_calm(state):
+        return None
+    deadline = state.deadline_from + timedelta(seconds=view.playbook.limits.deadline_s)
+    return min(hold_ends_at, deadline)
+
+
+def is_calm(state: RolloutState) -> bool:
+    """Nobody asked for anything, nothing is under way, nothing has drifted."""
+    if state.phase is not Phase.RUNNING or state.open or state.promote is not None:
+        return False
+    if state.is_fast or state.step is None or state.step.failure:
+        return False
+    return not any(
+        one.drift is not None
+        or one.is_to_reapply
+        or one.is_outside_killed
+        or one.retry_at is not None
+        for one in state.targets.values()
+    )
+
+
+class _Stretch:
+    """A hold in which only looking happens: what stays the same in it, kept at hand."""
+
+    def __init__(self, rollout: Rollout, view: View, calm: datetime) -> None:
+        self._rollout, self._calm = rollout, calm
+        self._clock, self._progress = rollout.clock, view.state.step
+        self._gates = [
+            _Watched(gate, view, rollout.adapters.sources[gate.source])
+            for gate in view.judged_gates
+        ]
+        self._observe = timedelta(seconds=view.playbook.limits.observe_s)
+        self._ends_at, self._applied_at = view.hold_ends_at, view.applied_at
+        self._step = view.step
+
+    def look_on(self) -> None:
+        """Measures whatever is due until something may have to be decided."""
+        while (now := self._clock.now()) < self._calm:
+            due = [one for one in self._gates if one.due_at(self._rollout.state, now) <= now]
+            targets = [name for name, at in self._targets(now) if at <= now]
+            if not due and not targets:
+                return
+            if targets:
+                measure(self._rollout, (), targets)
+            if due:
+                self._judge(due, now)
+            if not self._goes_on(now):
+                return
+            state = self._rollout.state
+            moments = [one.due_at(state, now) for one in self._gates]
+            moments += [at for _, at in self._targets(now)]
+            _sleep_until(self._rollout, min(self._calm, *moments))
+
+    def _judge(self, due: Sequence[_Watched], now: datetime) -> None:
+        """What production's `measure` does with gates, at one time for all of them."""
+        state, readings = self._rollout.state, {}
+        for one in due:
+            for query in one.queries:
+                known_as = (one.gate.source, query.text)
+                if known_as not in readings:
+                    readings[known_as] = read_once(one.source, query, now)
+        self._rollout.judged([one.judge(state, readings, now) for one in due])
+
+    def _targets(self, now: datetime) -> list[tuple[str, datetime]]:
+        """When each target that was written is to be looked at next."""
+        return [
+            (one.name, now if one.observed_at is None else one.observed_at + self._observe)
+            for one in self._rollout.state.targets.values()
+            if one.is_written
+        ]
+
+    def _goes_on(self, now: datetime) -> bool:
+        """Nothing has turned: neither a verdict, nor the rollout, nor its step's kind."""
+        state = self._rollout.state
+        if state.step is not self._progress or not is_calm(state):
+            return False
+        for one in self._gates:
+            record = state.gates.get(one.gate.name)
+            if record is None or record.verdict.outcome not in _GOES_ON:
+                return False
+        return self._advises_to_stay(now)
+
+    def _advises_to_stay(self, now: datetime) -> bool:
+        step, progress = self._step, self._progress
+        if step is None or progress is None or self._ends_at is None or self._applied_at is None:
+            return False
+        known = StepProgress(
+            applied_at=self._applied_at, hold_ends_at=self._ends_at, outputs=progress.outputs
+        )
+        kind = self._rollout.adapters.kinds.steps[step.kind]
+        return not isinstance(kind.advance(step.spec, known, now), GiveUp)
+
+
+class _Watched:
+    """A gate within a stretch: its context but for the time, and its questions."""
+
+    def __init__(self, gate: Gate, view: View, source: MetricSource) -> None:
+        self.gate, self.source = gate, source
+        self._kind = view.kinds.gates[gate.kind]
+        self._context = context_of(view, gate)
+        self.queries = self._kind.queries(gate.spec, self._context)
+        self._interval = timedelta(seconds=gate.limits.interval_s)
+        self._is_guardrail = gate.name in view.playbook.guardrails
+        self._is_carried = bool(getattr(self._kind, "carries_evidence", False))
+
+    def due_at(self, state: RolloutState, now: datetime) -> datetime:
+        """When it is judged next; the end of the hold is nearer than any moment of its own."""
+        record = state.gates.get(self.gate.name)
+        return now if record is None else record.judged_at + self._interval
+
+    def judge(
+        self, state: RolloutState, readings: Mapping[tuple[str, str], Reading], now: datetime
+    ) -> ev.GateJudged:
+        """One judgement, as production's `measure` takes it."""
+        gate, since = self.gate, self._context.since
+        context = evolve(self._context, now=now)
+        previous = state.gates.get(gate.name)
+        mine = tuple([readings[(gate.source, query.text)] for query in self.queries])
+        evidence, verdict = self._kind.assess(
+            gate.spec, None if previous is None else previous.evidence, mine, context
+        )
+        record = next_record(previous, verdict, evidence, limits=gate.limits, now=now, since=since)
+        if self._is_guardrail:
+            record = evolve(record, is_guardrail=True)
+        elif self._is_carried:
+            record = evolve(record, is_carried=True)
+        return ev.GateJudged(
+            gate=gate.name,
+            step=state.steps_left,
+            record=record,
+            readings=mine,
+            previous=previous,
+            since=since,
+        )
+
+
+def _view(rollout: Rollout) -> View:
+    return View(
+        playbook=rollout.playbook,
+        state=rollout.state,
+        kinds=rollout.adapters.kinds,
+        now=rollout.clock.now(),
+    )
+
+
+def _sleep_until(rollout: Rollout, at: datetime) -> None:
+    rollout.clock.sleep((at - rollout.clock.now()).total_seconds())
