@@ -25,30 +25,31 @@ def log_total(all0: int, all1: int, *, bad: int, odds: float) -> float:
         bad: bad events of both; more than 0 and fewer than all.
         odds: ψ, above 0.
     """
-    strengths = (all1, odds * (tilt := _tilt(all0, all1, bad=bad, odds=odds))), (all0, tilt)
-    k2 = k3 = k4 = k5 = k6 = 0.0
-    for events, strength in strengths:
-        # Each event of the arm is bad with the chance strength / (1 + strength).
-        skew = (1 - strength) / (1 + strength)
-        pq = strength / (1 + strength) ** 2
-        variance = events * pq
-        k2 += variance
-        k3 += variance * skew
-        k4 += variance * (1 - 6 * pq)
-        k5 += variance * skew * (1 - 12 * pq)
-        k6 += variance * (1 - 30 * pq * (1 - 4 * pq))
-    skewness, excess = k3 * k3 / k2**3, k4 / (k2 * k2)
+    tilt = _tilt(all0, all1, bad=bad, odds=odds)
+    # A bad event of the canary has the chance strength/(1 + strength), one of control
+    # tilt/(1 + tilt). Written out for both arms: a judgement asks eight times.
+    strength = odds * tilt
+    skew1, pq1 = (1 - strength) / (1 + strength), strength / ((1 + strength) * (1 + strength))
+    skew0, pq0 = (1 - tilt) / (1 + tilt), tilt / ((1 + tilt) * (1 + tilt))
+    variance1, variance0 = all1 * pq1, all0 * pq0
+    third1, third0 = variance1 * skew1, variance0 * skew0
+    k2 = variance1 + variance0
+    k3 = third1 + third0
+    k4 = variance1 * (1 - 6 * pq1) + variance0 * (1 - 6 * pq0)
+    k5 = third1 * (1 - 12 * pq1) + third0 * (1 - 12 * pq0)
+    k6 = variance1 * (1 - pq1 * (30 - 120 * pq1)) + variance0 * (1 - pq0 * (30 - 120 * pq0))
+    square, cube = k2 * k2, k2 * k2 * k2
+    skewness, excess = k3 * k3 / cube, k4 / square
     first = excess / 8 - 5 * skewness / 24
     second = (
-        -k6 / (48 * k2**3)
-        + 7 * k3 * k5 / (48 * k2**4)
+        (7 * k3 * k5 / k2 - k6) / (48 * cube)
         + 35 * excess * excess / 384
         - 35 * skewness * excess / 64
         + 385 * skewness * skewness / 1152
     )
-    peak = sum(events * math.log1p(strength) for events, strength in strengths)
     # ln(1 + first + second), to the order that both have.
     correction = first + second - first * first / 2
+    peak = all1 * math.log1p(strength) + all0 * math.log1p(tilt)
     return peak - bad * math.log(tilt) - math.log(2 * math.pi * k2) / 2 + correction
 
 
