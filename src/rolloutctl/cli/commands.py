@@ -35,6 +35,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("verify", "verify", "Compare the exposure real SDKs see with the intended one."),
             Entry("simulate", "simulate", "Rehearse a rollout on a virtual clock, faults planted."),
             Entry("certify", "certify", "Measure how often the gates err, over many rehearsals."),
+            Entry("backtest", "backtest", "Run the playbook over recorded metrics."),
             Entry("schema", "schema", "Print the playbook's JSON Schema for editors."),
         ),
     ),

@@ -15,7 +15,6 @@ from functools import partial
 from rolloutctl.core import events as ev
 from rolloutctl.core.decision import Decision, WaitUntil
 from rolloutctl.core.effects import Invoke
-from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.observation import Capabilities
 from rolloutctl.core.playbook import Playbook
 from rolloutctl.core.ports import Kinds, MetricSource
@@ -77,14 +76,10 @@ class Rehearsed:
 
 
 def begin(
-    given: Given, clock: VirtualClock, source: MetricSource, *, served: Served | None = None
+    given: Given, clock: VirtualClock, sources: Mapping[str, MetricSource], *, served: Served
 ) -> Rollout:
-    """Starts a rollout that asks `source` for everything, and takes its lease."""
+    """Starts a rollout that asks `sources`, by their names, and takes its lease."""
     playbook, ledger = given.playbook, Ledger()
-
-    def nothing(_target: str, _exposure: Exposure) -> None:
-        """Nobody is told."""
-
     adapters = Adapters(
         kinds=given.kinds,
         providers={
@@ -92,11 +87,11 @@ def begin(
                 clock,
                 given.capabilities[name],
                 address=given.addresses[name],
-                served=served or nothing,
+                served=served,
             )
             for name in playbook.targets
         },
-        sources=dict.fromkeys(playbook.sources, source),
+        sources=sources,
         notifiers={name: SilentNotifier() for name in playbook.notifiers},
         invoke=_taken_as_done,
     )
@@ -109,9 +104,9 @@ def begin(
     return rollout
 
 
-def rehearse(rollout: Rollout, *, until: datetime | None = None) -> Rehearsed:
-    """Drives to the end: at rest, in need of a person, or `until`."""
-    end = drive(rollout, stop=partial(_answer, rollout, until), poll_s=math.inf)
+def rehearse(rollout: Rollout) -> Rehearsed:
+    """Drives to the end: at rest, or in need of a person."""
+    end = drive(rollout, stop=partial(_answer, rollout), poll_s=math.inf)
     return ended(rollout, end.exit_code, end.because)
 
 
@@ -126,10 +121,8 @@ def ended(rollout: Rollout, exit_code: ExitCode, because: str) -> Rehearsed:
     )
 
 
-def _answer(rollout: Rollout, until: datetime | None, decision: Decision) -> str:
+def _answer(rollout: Rollout, decision: Decision) -> str:
     """Says yes where a person is asked; a word ends the driving."""
-    if until is not None and rollout.clock.now() >= until:
-        return "over"
     if rollout.state.phase is Phase.ASKING:
         approve(rollout)
         return ""

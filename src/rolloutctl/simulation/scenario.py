@@ -113,8 +113,9 @@ def play(scenario: Scenario, seed: str, *, quietly: bool = False) -> Played:
     )
     source = VirtualSource(traffic, clock)
     exposures: list[tuple[float, str, Exposure]] = []
+    sources = dict.fromkeys(scenario.given.playbook.sources, source)
     served = partial(_served, clock, traffic, exposures)
-    rollout = begin(scenario.given, clock, source, served=served)
+    rollout = begin(scenario.given, clock, sources, served=served)
     rehearsed = rehearse_quietly(rollout) if quietly else rehearse(rollout)
     harm: dict[str, float] = {}
     for slot, events in traffic.harm.items():
