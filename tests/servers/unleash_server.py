@@ -54,10 +54,10 @@ def running_unleash():
     folder = Path(tempfile.gettempdir()) / f"rolloutctl-unleash-{run}"
     user = folder / "users" / str(os.getpid())
     with supervisor.locked():
-        if not (folder / "state.json").exists():
-            user.parent.mkdir(parents=True, exist_ok=True)
+        if not supervisor.is_supervised(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            user.parent.mkdir(parents=True)
             folder.chmod(0o755)
-            user.touch()
             _supervise(folder, unleash)
         user.touch()
     try:
@@ -67,13 +67,15 @@ def running_unleash():
 
 
 def _supervise(folder, unleash):
-    subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, supervisor.__file__, str(folder), str(unleash)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ).returncode = 0  # it outlives this process by design, which a warning would lament
+    )
+    (folder / supervisor.PID_FILE).write_text(str(process.pid), "utf-8")
+    process.returncode = 0  # it outlives this process by design, which a warning would lament
 
 
 def _url(folder):

@@ -36,6 +36,8 @@ READY_S = 90.0
 #: A user that just left may be followed by another worker's first test.
 IDLE_S = 2.0
 END_S = 10.0
+#: In a supervised folder: the supervisor's process id.
+PID_FILE = "supervisor.pid"
 
 
 def main(folder: Path, unleash: Path) -> None:
@@ -44,7 +46,7 @@ def main(folder: Path, unleash: Path) -> None:
     stack = contextlib.ExitStack()
     try:
         with stack:
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.callback(_remove, folder)
             try:
                 url = _start(stack, folder, unleash)
             except (OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -189,6 +191,14 @@ def _logs(folder: Path) -> str:
     return "\n".join(texts)
 
 
+def _ended(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-ended-{os.getpid()}")
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(_ended(folder) if _ended(folder).exists() else folder, ignore_errors=True)
+
+
 def _wait_for_the_last_user(folder: Path) -> None:
     last_used = time.monotonic()  # noqa: TID251 - a process of its own
     while True:
@@ -196,8 +206,8 @@ def _wait_for_the_last_user(folder: Path) -> None:
             if _is_used(folder):
                 last_used = time.monotonic()  # noqa: TID251 - same
             elif time.monotonic() - last_used > IDLE_S:  # noqa: TID251 - same
-                # Under the lock: whoever comes now finds no server and starts another.
-                (folder / "state.json").unlink(missing_ok=True)
+                # Under the lock: whoever comes next finds no server and starts another.
+                folder.rename(_ended(folder))
                 return
         time.sleep(0.2)  # noqa: TID251 - same
 
@@ -209,6 +219,14 @@ def locked() -> Iterator[None]:
     with place.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def is_supervised(folder: Path) -> bool:
+    """A supervisor runs there, or is just starting the servers; ask under the lock."""
+    try:
+        return _is_alive(int((folder / PID_FILE).read_text("utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def _is_used(folder: Path) -> bool:

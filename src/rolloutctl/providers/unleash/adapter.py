@@ -29,6 +29,7 @@ from rolloutctl.providers.unleash.reading import (
     read_flag,
     read_target,
 )
+from rolloutctl.providers.unleash.serving import served
 from rolloutctl.providers.unleash.shaping import SWITCH_STEP_BP, shaped
 from rolloutctl.providers.unleash.weighing import VARIANT_STEP_BP
 from rolloutctl.providers.unleash.writing import Call, calls_between, send
@@ -182,8 +183,7 @@ class Unleash:
             _Work(each, configuration, calls_between(each.found, configuration))
             for each, configuration in zip(view.flags, wanted, strict=True)
         ]
-        # Shadow first: when the canary's share has landed, everything has.
-        _send_all(target, work[::-1], deadline)
+        _send_all(target, _in_order(work), deadline)
         self._editors[format_address(target), fingerprint_of(wanted)] = ""
         return Receipt(changed="; ".join(f"{w.view.flag}: {c.what}" for w in work for c in w.calls))
 
@@ -208,6 +208,21 @@ class _Work(NamedTuple):
     calls: list[Call]
 
 
+def _in_order(work: list[_Work]) -> list[_Work]:
+    """What rises comes before what falls; then the shadow flag before the flag.
+
+    SAFETY: a write that stops half way must not look like zero, which would be taken for
+    somebody else's kill.
+    """
+    return sorted(work, key=lambda each: (_falls(each), -work.index(each)))
+
+
+def _falls(work: _Work) -> bool:
+    before, after = served(work.view.found, work.view.arms), served(work.wanted, work.view.arms)
+    is_more = (after.canary_bp or 0) > (before.canary_bp or 0)
+    return not is_more and not (after.include and not before.include)
+
+
 def _send_all(target: Target, work: list[_Work], deadline: Deadline) -> None:
     api, landed = Api(spec_of(target)), 0
     for each in work:
@@ -229,14 +244,21 @@ def _check_turned_on(target: Target, work: _Work, deadline: Deadline) -> None:
 
     If somebody removes our strategy just before it, Unleash adds one at 100 % by itself.
     """
-    view = read_flag(target, work.view.flag, work.view.arms, deadline=deadline)
+    flag = work.view.flag
+    api = Api(spec_of(target))
     known = [(each.title, each.parameters) for each in work.wanted.active]
-    if all((each.title, each.parameters) in known for each in view.found.active):
-        return
-    off = Call(method="POST", path="/off", what="environment off")
-    send(Api(spec_of(target)), view.flag, [off], deadline=deadline)
+    try:
+        view = read_flag(target, flag, work.view.arms, deadline=deadline)
+        if all((each.title, each.parameters) in known for each in view.found.active):
+            return
+        off = f"{api.environment_path(flag)}/off"
+        api.write("POST", off, None, timeout_s=deadline.remaining_s)  # never too late
+    except RolloutctlError as error:
+        raise Unavailable(
+            f"{flag} was turned on, then: {error.message}", hint=error.hint, may_have_landed=True
+        ) from error
     raise Unavailable(
-        f"{view.flag} got a strategy from somebody else while it was being turned on; it was"
+        f"{flag} got a strategy from somebody else while it was being turned on; it was"
         " turned off again",
         hint="see who in Unleash's event log, then try again",
         may_have_landed=True,

@@ -8,6 +8,7 @@ strategies by their titles, and one more that it adopts.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, split
@@ -18,6 +19,7 @@ from rolloutctl.providers.unleash.configuration import (
     Configuration,
     Strategy,
     Variant,
+    digest,
 )
 from rolloutctl.providers.unleash.place import Arms
 
@@ -88,19 +90,31 @@ def _served_by_switch(found: Configuration) -> Served:
     include = [each for each in found.active if each.title == INCLUDE]
     others = [each for each in found.active if each.title != INCLUDE]
     live = [each for each in others if is_open(each)]
-    if len(live) > 1:
+    if len({_reach(each) for each in live}) > 1:
         raise _Unsayable(f"several strategies turn it on: {_labels(live)}")
     own = live or [each for each in others if each.title == OWN] or others[:1]
-    bp = rollout_bp(own[0]) if own else 0
+    # Strategies of equal reach hash units alike: the largest share contains the others.
+    bp = max((rollout_bp(each) for each in own), default=0)
     audience = cohort_of(own[0]) if own else None
     return Served(bp, audience=audience, include=_included(include))
+
+
+def _reach(strategy: Strategy) -> str:
+    """Equal for strategies that differ in their share alone.
+
+    A creation that was sent twice on the way is seen for what it is.
+    """
+    parameters = {name: each for name, each in strategy.parameters.items() if name != "rollout"}
+    document = {**strategy.as_json(), "parameters": parameters, "title": None, "sortOrder": 0}
+    return digest(document)
 
 
 def _included(strategies: list[Strategy]) -> Cohort | None:
     if not strategies:
         return None
     cohort = cohort_of(strategies[0])
-    if len(strategies) > 1 or cohort is None or rollout_bp(strategies[0]) != FULL_BP:
+    is_one = len({_reach(each) for each in strategies}) == 1
+    if not is_one or cohort is None or rollout_bp(strategies[0]) != FULL_BP:
         raise _Unsayable(f"the strategy {INCLUDE} was edited: it is not one cohort at 100%")
     return cohort
 
@@ -116,7 +130,8 @@ def _served_by_variants(found: Configuration, arms: Arms) -> Served:
     include = [each for each in found.active if each.title == INCLUDE]
     audience = [each for each in found.active if each.title == AUDIENCE]
     base = [each for each in found.active if each.title not in {INCLUDE, AUDIENCE}]
-    if len(base) != 1 or len(audience) > 1:
+    # Of several with equal reach the first decides.
+    if len(base) != 1 or len({_reach(replace(each, variants=())) for each in audience}) > 1:
         raise _Unsayable(f"several strategies choose variants: {_labels(base + audience)}")
     if list(found.active) != [*include, *audience, *base]:
         raise _Unsayable("the strategies of rolloutctl do not stand before the others")
