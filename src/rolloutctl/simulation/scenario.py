@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from rolloutctl.clock import in_seconds
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.errors import UsageError
 from rolloutctl.simulation.draws import Draws
@@ -95,13 +96,16 @@ def prepare(
     )
 
 
-def play(scenario: Scenario, seed: str, *, quietly: bool = False) -> Played:
+def play(
+    scenario: Scenario, seed: str, *, quietly: bool = False, patience_s: float = math.inf
+) -> Played:
     """Runs it once. Equal seeds give equal runs, to the byte.
 
     Args:
         scenario: what to run.
         seed: where chance begins.
         quietly: by the faster drive; the journal is the same (`quiet.py`).
+        patience_s: virtual seconds after which the faster drive gives up.
     """
     clock = VirtualClock(EPOCH)
     traffic = Traffic(
@@ -116,7 +120,8 @@ def play(scenario: Scenario, seed: str, *, quietly: bool = False) -> Played:
     sources = dict.fromkeys(scenario.given.playbook.sources, source)
     served = partial(_served, clock, traffic, exposures)
     rollout = begin(scenario.given, clock, sources, served=served)
-    rehearsed = rehearse_quietly(rollout) if quietly else rehearse(rollout)
+    until = None if math.isinf(patience_s) else in_seconds(EPOCH, patience_s)
+    rehearsed = rehearse_quietly(rollout, until=until) if quietly else rehearse(rollout)
     harm: dict[str, float] = {}
     for slot, events in traffic.harm.items():
         for gate in scenario.streams.slots[slot].gates:
