@@ -8,12 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo regression test check clean
+.PHONY: help demo regression test check clean unleash-lab
 
 help:
 	@echo "make demo        a whole rollout on this machine, about a minute"
 	@echo "make regression  the same with a canary that goes bad: taken back by itself, exit 10"
 	@echo "make test        every check and every test"
+	@echo "make unleash-lab a real Unleash on this machine to play with, until Ctrl-C"
 	@echo "make check       format, lint, types, import contracts, budgets"
 	@echo "make clean       remove the virtual environment and every cache"
 
@@ -26,6 +27,9 @@ regression: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@scripts/check
 	@scripts/test
+
+unleash-lab: $(VENV)/.installed
+	@$(BIN)/python scripts/unleash_lab.py
 
 check: $(VENV)/.installed-dev
 	@scripts/check
