@@ -3,35 +3,78 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated
+
+import typer
 
 from rolloutctl.cli import wiring
+from rolloutctl.cli.foresight import stated_rates, survey_rates
 from rolloutctl.cli.options import InputOption, OutputOption, PlaybookFile, parse_inputs
 from rolloutctl.cli.survey import survey_sources, survey_targets
 from rolloutctl.core.plan import build
-from rolloutctl.errors import ExitCode
+from rolloutctl.core.units import parse_share
+from rolloutctl.errors import ExitCode, UsageError
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.plan_view import plan_document, plan_text
 
 
 def run(
-    file: PlaybookFile, given: InputOption = None, output: OutputOption = Output.TABLE
+    file: PlaybookFile,
+    given: InputOption = None,
+    *,
+    traffic: Annotated[
+        str,
+        typer.Option(
+            "--traffic", metavar="RATE", help="Requests, such as 50/s; else the last day's."
+        ),
+    ] = "",
+    bad_share: Annotated[
+        str,
+        typer.Option(
+            "--bad-share", metavar="SHARE", help="How many of them are bad today (with --traffic)."
+        ),
+    ] = "1%",
+    output: OutputOption = Output.TABLE,
 ) -> ExitCode:
-    """Show what a rollout would write, and what speaks against it.
+    """Show what a rollout would write, what its gates will see, what speaks against it.
 
-    Probes providers and sources, observes the targets, writes nothing.
+    Probes providers and sources, observes the targets, writes nothing. What gates will see
+    follows from control's traffic in the last day, or from --traffic.
     Exit 0 if `start` would go ahead, 3 if the plan is refused.
 
-    Example: rolloutctl plan playbook.yaml --input environment=staging
+    Example: rolloutctl plan playbook.yaml --traffic 50/s --bad-share 0.5%
     """
     console = Console(output=output)
     known = wiring.catalog()
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     adapters = wiring.adapters(playbook, known)
     seen = survey_targets(playbook, adapters)
-    plan = build(playbook, adapters.kinds, seen=seen, findings=survey_sources(adapters))
+    findings = survey_sources(adapters)
+    if traffic:
+        rates = stated_rates(playbook, adapters, per_s=_per_s(traffic), bad_share=_share(bad_share))
+    else:
+        rates, unseen = survey_rates(playbook, adapters, wiring.clock().now())
+        findings += unseen
+    plan = build(playbook, adapters.kinds, seen=seen, findings=findings, rates=rates)
     console.document(plan_document(plan), lambda: plan_text(plan, console.width))
     if plan.refusals:
         console.talk(f"refused: {plan.name} cannot start; nothing was touched")
         return ExitCode.INVALID
     console.talk(f"nothing was written; go on with: rolloutctl start {file}")
     return ExitCode.DONE
+
+
+def _per_s(text: str) -> float:
+    from rolloutctl.simulation.scenario import parse_rate  # noqa: PLC0415 - this option only
+
+    return parse_rate(text)
+
+
+def _share(text: str) -> float:
+    try:
+        share = parse_share(text)
+    except ValueError as error:
+        raise UsageError(f"--bad-share {text}: {error}", hint="e.g. --bad-share 0.5%") from error
+    if share > 1:
+        raise UsageError(f"--bad-share {text}: above 100%", hint="e.g. --bad-share 0.5%")
+    return share

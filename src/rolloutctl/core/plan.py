@@ -6,10 +6,12 @@ Pure: the caller has observed the targets and probed the adapters already.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import assert_never
 
 from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
 from rolloutctl.core.exposure import ZERO, Exposure, describe
+from rolloutctl.core.foresee import foresee, promise
 from rolloutctl.core.objections import objections
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import (
@@ -33,6 +35,7 @@ def build(
     *,
     seen: Mapping[str, TargetSeen],
     findings: Sequence[Finding] = (),
+    rates: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> Plan:
     """Builds the plan: refusals first among its findings, then warnings, then the rest.
 
@@ -41,13 +44,16 @@ def build(
         kinds: at least the step kinds that it names.
         seen: one entry for each of its targets.
         findings: what probing sources and notifiers brought.
+        rates: events per second at control by gate and key, as far as they were measured.
     """
     steps = _steps(playbook, kinds, seen)
+    sights, blind = foresee(playbook, kinds.gates, steps, rates=rates)
     least_s = float(sum(step.least_s for step in steps))
     found = [
         *(f for name in playbook.targets for f in seen[name].findings),
         *findings,
         *objections(playbook, steps, seen=seen),
+        *blind,
     ]
     order = (Severity.REFUSE, Severity.WARN, Severity.OK)
     return Plan(
@@ -59,6 +65,8 @@ def build(
         findings=tuple(sorted(dict.fromkeys(found), key=lambda f: order.index(f.severity))),
         least_s=least_s,
         deadline_s=playbook.limits.deadline_s,
+        sights=tuple(sights),
+        promise=promise(playbook, kinds.gates),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.observation import Capabilities, Finding, Observation, Severity
+from rolloutctl.core.sight import Sight
 from rolloutctl.errors import PlanRefused
 
 #: Findings named in the message of a refused plan; the plan itself shows all.
@@ -78,8 +79,21 @@ class PlannedTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSight:
+    """What one gate will be able to see in one step."""
+
+    step: int
+    gate: str
+    sight: Sight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything a person must know before the first write."""
+    """Everything a person must know before the first write.
+
+    `sights` are the gates that could be foreseen; `promise` says how often all of the
+    statistical ones err, "" without any.
+    """
 
     name: str
     sha256: str
@@ -89,6 +103,8 @@ class Plan:
     findings: tuple[Finding, ...]
     least_s: float
     deadline_s: float
+    sights: tuple[PlannedSight, ...] = ()
+    promise: str = ""
 
     @property
     def refusals(self) -> tuple[Finding, ...]:

@@ -28,6 +28,7 @@ from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.references import quote_label, references
 from rolloutctl.core.references import replace as replace_references
+from rolloutctl.core.sight import Outlook, Sight
 from rolloutctl.core.stats.classic_histogram import quantile_of
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.verdict import Outcome, Verdict
@@ -36,6 +37,7 @@ from rolloutctl.gates.evidence import Evidence, Streak, evidence_of
 from rolloutctl.gates.observed import Observed, judge
 from rolloutctl.gates.readings import error, is_empty, no_data, unusable
 from rolloutctl.gates.selectors import narrows
+from rolloutctl.gates.threshold_sight import threshold_sight
 from rolloutctl.gates.threshold_spec import Form, ThresholdSpec, problems_of
 from rolloutctl.gates.window import Tick, Window
 
@@ -72,6 +74,10 @@ class Threshold:
         """One query a text, the part before the whole."""
         values = tuple((name, context.arms.get(name)) for name in _references(spec))
         return _queries(spec, values)
+
+    def sight(self, spec: ThresholdSpec, outlook: Outlook) -> Sight | None:
+        """Whether a share's window holds enough bad events to tell them from chance."""
+        return threshold_sight(spec, outlook)
 
     def assess(
         self,

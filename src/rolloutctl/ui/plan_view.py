@@ -8,6 +8,7 @@ from rolloutctl.core.exposure import Exposure, describe
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import Plan, PlannedGate, PlannedStep, PlannedTarget
+from rolloutctl.core.sight import Sight
 from rolloutctl.core.units import format_duration
 from rolloutctl.ui.documents import exposure_json, finding_json, observation_json
 from rolloutctl.ui.messages import API_VERSION
@@ -28,6 +29,10 @@ def plan_text(plan: Plan, width: int) -> str:
         parts.append(_steps(plan.steps, width))
     if plan.guardrails:
         parts.append("guardrails, in every phase: " + _gates(plan.guardrails))
+    if plan.sights:
+        parts.append(_sights(plan, width))
+    if plan.promise:
+        parts.append(wrapped(plan.promise, width, indent="  "))
     parts.append(
         f"takes at least {format_duration(plan.least_s)}; deadline "
         f"{format_duration(plan.deadline_s)}"
@@ -49,6 +54,18 @@ def plan_document(plan: Plan) -> Mapping[str, Json]:
         "guardrails": [_gate_json(gate) for gate in plan.guardrails],
         "least_s": plan.least_s,
         "deadline_s": plan.deadline_s,
+        "sights": [
+            {
+                "step": one.step,
+                "gate": one.gate,
+                "effect": one.sight.effect,
+                "seconds": one.sight.seconds,
+                "smallest": one.sight.smallest,
+                "advice": one.sight.advice,
+            }
+            for one in plan.sights
+        ],
+        "promise": plan.promise,
     }
 
 
@@ -97,6 +114,26 @@ def _steps(steps: Sequence[PlannedStep], width: int) -> str:
         for step in steps
     ]
     return table(headers, rows, width)
+
+
+def _sights(plan: Plan, width: int) -> str:
+    """What each gate will see, where that is known."""
+    rows = [
+        (
+            plan.steps[one.step].name,
+            one.gate,
+            f"{one.sight.effect}: {_seen_after(one.sight)}",
+            one.sight.smallest or "nothing",
+        )
+        for one in plan.sights
+    ]
+    return table(("STEP", "GATE", "SEES (80% SURE)", "SMALLEST IN THE HOLD"), rows, width)
+
+
+def _seen_after(sight: Sight) -> str:
+    if sight.seconds is None:
+        return "never"
+    return f"in {format_duration(max(1.0, sight.seconds))}"
 
 
 def _writes(step: PlannedStep) -> str:
