@@ -297,3 +297,19 @@ def test_another_process_sees_what_the_server_itself_changed(make):
     world.server.call("DELETE", f"{base}/strategies/{only['id']}")
 
     assert world.provider.observe(world.target).exposure == split(0)
+
+
+def test_a_strategy_that_somebody_removed_is_made_again_field_for_field(make):
+    """Title, order, constraints, payloads; only its id is another."""
+    world = make("variants")
+    point, before = world.provider.observe(world.target), world.server.environment(world.flag)
+    _apply(world, split(500, shadow_bp=1_000))
+    world.server.become(world.flag, False, [])
+
+    world.provider.restore(world.target, point.snapshot, key="r", expect=None, timeout_s=5)
+
+    after = world.server.environment(world.flag)
+    for each in (*before["strategies"], *after["strategies"]):
+        each.pop("id")
+    assert after == before
+    assert world.provider.observe(world.target).fingerprint == point.fingerprint
