@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 #: Factors of θ0 that the evidence is spread over: from a quarter more to sixteen times.
@@ -36,6 +37,8 @@ REVERSE_GRID = (1 / 1.25, 1 / 1.5, 1 / 2.0, 1 / 3.0, 1 / 5.0)
 _HEAD = 0.5
 #: exp() of more than this would overflow; evidence that strong needs no more digits.
 _LOG_MAX = 700.0
+#: Grids whose logarithms are kept in memory; there are three.
+_GRIDS_MAX = 16
 
 
 class HarmProcess(NamedTuple):
@@ -88,17 +91,23 @@ def fold_tick(
         raise ValueError(f"{bad0} of {all0} and {bad1} of {all1} are not shares")
     if all0 <= 0 or all1 <= 0:
         return process
-    gains = _gains(bad0 + bad1, bad1, all1 / (all0 + all1), tolerated=tolerated, grid=grid)
-    start = tuple([h + gain for h, gain in zip(process.start, gains, strict=True)])
-    share = math.log(1 / process.planned)
-    later = process.later
-    if process.ticks < process.planned:
-        if not later:
-            later = tuple([gain + share for gain in gains])
-        else:
-            later = tuple([gain + _log_add(s, share) for s, gain in zip(later, gains, strict=True)])
+    share1 = all1 / (all0 + all1)
+    return fold_gains(process, gains(bad0 + bad1, bad1, share1, tolerated=tolerated, grid=grid))
+
+
+def fold_gains(process: HarmProcess, gained: Sequence[float]) -> HarmProcess:
+    """The evidence after a tick that adds `gained` to the logarithm of each grid point.
+
+    Whatever they are computed from: where nothing is wrong, the exponential of each must
+    have an expectation of at most 1, given what was known before the tick.
+    """
+    start = tuple([h + gain for h, gain in zip(process.start, gained, strict=True)])
+    if process.ticks >= process.planned:
+        later = tuple([s + gain for s, gain in zip(process.later, gained, strict=True)])
     else:
-        later = tuple([s + gain for s, gain in zip(later, gains, strict=True)])
+        share = -math.log(process.planned)
+        before = process.later or (-math.inf,) * len(start)
+        later = tuple([gain + _log_add(s, share) for s, gain in zip(before, gained, strict=True)])
     return HarmProcess(process.planned, process.ticks + 1, start, later)
 
 
@@ -107,23 +116,35 @@ def e_value(process: HarmProcess) -> float:
 
     Finite: evidence beyond what a float can hold is cut off.
     """
-    unstarted = max(0.0, 1 - process.ticks / process.planned)
-    total = 0.0
-    for index, log_start in enumerate(process.start):
-        later = math.exp(min(process.later[index], _LOG_MAX)) if process.later else 0.0
-        total += _HEAD * math.exp(min(log_start, _LOG_MAX)) + (1 - _HEAD) * (later + unstarted)
-    return total / len(process.start)
+    unstarted = max(0.0, 1 - process.ticks / process.planned) * len(process.start)
+    start = math.fsum([math.exp(min(one, _LOG_MAX)) for one in process.start])
+    later = math.fsum([math.exp(min(one, _LOG_MAX)) for one in process.later])
+    return (_HEAD * start + (1 - _HEAD) * (later + unstarted)) / len(process.start)
 
 
-def _gains(
+def gains(
     bad: float, bad1: float, share1: float, *, tolerated: float, grid: Sequence[float]
 ) -> list[float]:
-    """What one tick adds to the log evidence of each factor of `tolerated`."""
-    base = math.log1p(share1 * (tolerated - 1))
+    """What one tick adds to the log evidence of each factor of `tolerated`.
+
+    Args:
+        bad: events of both arms.
+        bad1: those of the canary.
+        share1: the share of them, 0..1, that would be the canary's if nothing were wrong.
+        tolerated: θ0.
+        grid: factors of θ0.
+    """
+    log1p = math.log1p
+    base = log1p(share1 * (tolerated - 1))
     return [
-        bad1 * math.log(factor) - bad * (math.log1p(share1 * (tolerated * factor - 1)) - base)
-        for factor in grid
+        bad1 * log_factor - bad * (log1p(share1 * (tolerated * factor - 1)) - base)
+        for factor, log_factor in zip(grid, _logs(tuple(grid)), strict=True)
     ]
+
+
+@lru_cache(maxsize=_GRIDS_MAX)
+def _logs(grid: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple([math.log(factor) for factor in grid])
 
 
 def _log_add(first: float, second: float) -> float:
