@@ -28,7 +28,12 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
     },
     "notifiers": {"webhook": "rolloutctl.notifiers.webhook:Webhook"},
     "gates": {
+        "budget": "rolloutctl.gates.budget:Budget",
         "compare": "rolloutctl.gates.compare:Compare",
+        "latency": "rolloutctl.gates.latency:Latency",
+        "mean": "rolloutctl.gates.mean:Mean",
+        "ratio-metric": "rolloutctl.gates.ratio_metric:RatioMetric",
+        "sample-ratio": "rolloutctl.gates.sample_ratio:SampleRatio",
         "threshold": "rolloutctl.gates.threshold:Threshold",
     },
     "steps": {

@@ -11,8 +11,9 @@ import pytest
 from rolloutctl.core.measurement import DataState
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.gates.arm_evidence import IDLE_LOOKS_MAX
-from rolloutctl.gates.compare import PASS_SAMPLE_MIN, Compare
+from rolloutctl.gates.compare import Compare
 from rolloutctl.gates.compare_spec import CompareSpec
+from rolloutctl.gates.conclusion import PASS_SAMPLE_MIN
 from worlds.two_arms import ARMS, START, TwoArms, context_at, reading_of
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -36,6 +37,15 @@ def test_each_arm_is_asked_for_its_own_labels_control_first():
         'req_total{model="so\\"net",status!="200"}',
         'req_total{model="so\\"net"}',
     ]
+
+
+def test_a_text_may_name_one_arm_besides():
+    """`${canary.is}` is the same in both questions."""
+    spec = CompareSpec(bad=BAD, total='req_total{model="${arm.labels.model}",try="${canary.is}"}')
+
+    texts = [query.text for query in Compare().queries(spec, context_at(0))]
+
+    assert texts[1] == 'req_total{model="gpt",try="new"}'
 
 
 def test_the_first_look_only_starts_the_counters():

@@ -18,12 +18,12 @@ ARMS = {
 }
 
 
-def context_at(seconds, *, since=START, arms=ARMS, **more):
+def context_at(seconds, *, since=START, arms=ARMS, exposure=None, **more):
     return GateContext(
         now=START + timedelta(seconds=seconds),
         since=since,
         arms=arms,
-        exposure=None,
+        exposure=exposure,
         interval_s=INTERVAL_S,
         **more,
     )
@@ -48,9 +48,10 @@ def reading_of(query, given):
 
 
 class TwoArms:
-    """One gate over both arms; evidence goes through JSON between the looks."""
+    """One gate over both arms; evidence goes through JSON between the looks, or does not."""
 
-    def __init__(self, kind, spec, **context):
+    def __init__(self, kind, spec, *, through_json=True, **context):
+        self.through_json = through_json
         self.kind, self.spec, self.context = kind, spec, context
         self.seconds, self.evidence, self.verdict = 0.0, None, None
         self.totals = {}
@@ -62,7 +63,8 @@ class TwoArms:
         queries = self.kind.queries(self.spec, at)
         found = [reading_of(q, a) for q, a in zip(queries, answers, strict=True)]
         evidence, self.verdict = self.kind.assess(self.spec, self.evidence, found, at)
-        self.evidence = json.loads(json.dumps(evidence, allow_nan=False))
+        written = json.dumps(evidence, allow_nan=False)
+        self.evidence = json.loads(written) if self.through_json else evidence
         return self.verdict.outcome
 
     def happen(self, control, canary, **more):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rolloutctl.core.exposure import Exposure
+from rolloutctl.core.exposure import FULL_BP, Exposure, split
 from rolloutctl.core.playbook import Arm, Gate, Playbook, Step, Target
 
 
@@ -38,6 +38,17 @@ def arm_names(
             if target.name == own:
                 names |= {f"{arm.name}.{key}": one for key, one in values.items()}
     return names
+
+
+def arms_ever(playbook: Playbook, gate: Gate) -> tuple[dict[str, str], ...]:
+    """The names as they are where the canary is served, and where it is only mirrored.
+
+    One set where no target can mirror.
+    """
+    served = arm_names(playbook, gate)
+    exposures = dict.fromkeys(playbook.targets, split(0, shadow_bp=FULL_BP))
+    mirrored = arm_names(playbook, gate, exposures=exposures)
+    return (served,) if served == mirrored else (served, mirrored)
 
 
 def only_target(playbook: Playbook) -> str:

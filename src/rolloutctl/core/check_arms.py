@@ -29,6 +29,25 @@ def check_arms(parsing: Parsing, section: Node, *, steps: Sequence[ParsedStep], 
             continue
         for one in steps:
             _check_step(walk, one, gate, own)
+            if getattr(plugin, "judges_split", False):
+                _check_split(walk, one, gate, own)
+
+
+def _check_split(walk: Walk, one: ParsedStep, gate: Gate, own: str) -> None:
+    """One use of a gate that holds units against weights."""
+    is_guardrail = gate.name in walk.playbook.guardrails
+    exposure = walk.after.get(one.step.index, {}).get(own)
+    if exposure is None or not (is_guardrail or gate.name in one.step.gates):
+        return
+    if exposure.include is not None:
+        message = f"{one.step.name}: gate {gate.name} judges weights, and include serves more units"
+        fix = "use it in steps without include"
+    elif exposure.canary_bp == 0 and exposure.shadow_bp > 0 and not is_guardrail:
+        message = f"{one.step.name}: gate {gate.name} judges weights, and a mirrored step has none"
+        fix = "use it in steps with canary above 0%"
+    else:
+        return
+    walk.parsing.report.error(one.at, message, fix=fix)
 
 
 def _check_step(walk: Walk, one: ParsedStep, gate: Gate, own: str) -> None:

@@ -181,7 +181,8 @@ class GateRecord:
     """A gate's standing within one step: counts, evidence, the verdict after limits.
 
     `measured` is the last single verdict; `verdict` is what decisions use. The evidence
-    of one that `is_carried` is handed on to the next step, without standing or counts.
+    of one that `is_carried` is handed on to the next step, without standing or counts;
+    of one that `is_kept` whatever an operator went past.
     """
 
     verdict: Verdict
@@ -195,6 +196,7 @@ class GateRecord:
     judgements: int = 0
     is_guardrail: bool = False
     is_carried: bool = False
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,9 +29,7 @@ GATES_MAX = 500
 #: The shortest time between two measurements of a gate, in seconds.
 INTERVAL_MIN_S = 0.1
 #: Gate kinds that a later version will know.
-RESERVED_GATES = frozenset(
-    {"latency", "mean", "ratio-metric", "sample-ratio", "alerts", "k8s-ready"}
-)
+RESERVED_GATES = frozenset({"alerts", "k8s-ready"})
 #: Target names that would make `${canary.is}` and `${canary.labels.x}` ambiguous.
 _RESERVED_TARGETS = frozenset({"is", "labels"})
 
@@ -190,7 +188,7 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
     if parsing.tell(plugin.problems(spec), node, where):
         return None
     _check_source(parsing, plugin.query_kinds(spec), name=name, node=node, around=around)
-    limits = _limits(shape, around)
+    limits = _limits(shape, around, kind=plugin)
     if (
         limits.min_sample > 0
         and hasattr(plugin, "counts_events")
@@ -229,15 +227,14 @@ def _refuse_sample(parsing: Parsing, min_sample: float, *, name: Node, node: Nod
     parsing.report.error(own or name, message, fix=fix)
 
 
-def _limits(shape: GateShape, around: Surroundings) -> GateLimits:
-    """The gate's own limits, else the defaults', else the stated ones."""
+def _limits(shape: GateShape, around: Surroundings, *, kind: Any) -> GateLimits:
+    """The gate's own limits, else the defaults', else its kind's (Any: a plug-in), else stated."""
+    of_kind = {"on_fail": getattr(kind, "default_on_fail", None)}
 
     def pick(name: str) -> Any:  # Any: each field has its own type
         key = name.removesuffix("_s")
-        own, default = getattr(shape, key), getattr(around.defaults, key, None)
-        if own is not None:
-            return own
-        return getattr(around.limits, name) if default is None else default
+        own = getattr(shape, key), getattr(around.defaults, key, None), of_kind.get(key)
+        return next((one for one in own if one is not None), getattr(around.limits, name))
 
     return GateLimits(**{one.name: pick(one.name) for one in fields(GateLimits)})
 

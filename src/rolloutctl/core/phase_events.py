@@ -13,6 +13,7 @@ from rolloutctl.core.state import (
     Rollback,
     RolloutState,
     StepState,
+    resumed_gates,
     with_target,
 )
 from rolloutctl.core.target_events import accepting
@@ -104,7 +105,7 @@ def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutSta
         paused_because="",
         step=step,
         targets=targets,
-        gates={},
+        gates=resumed_gates(state),
     )
 
 

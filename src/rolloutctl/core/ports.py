@@ -174,6 +174,8 @@ class GateContext:
         since: when the current step's exposure was in force; None before it is.
         arms: names for references: {"control.labels.model": "gpt-4", …}; shadow labels
             are already laid over the canary's in a step that only mirrors.
+        arms_ever: all such names that the rollout may come to use: where the canary is
+            served, and where it is only mirrored; the same in every step.
         exposure: what the gate's target serves in this step; None before the first write.
         interval_s: the gate's interval; a streak breaks after 3 of them without data.
         warm_up_s: seconds after `since` in which events are not evidence.
@@ -192,6 +194,7 @@ class GateContext:
     error_rate: float = 0.05
     looks: int = 120
     min_sample: float = 0.0
+    arms_ever: tuple[Mapping[str, str], ...] = ()
 
 
 class GateKind(Protocol):
@@ -202,7 +205,13 @@ class GateKind(Protocol):
 
     * `spends_error_rate`: it errs by chance, at the rate that the context gives it.
     * `carries_evidence`: its evidence holds across steps, and is handed on to the next.
+    * `keeps_evidence`: besides, no operator goes past its evidence: what was counted stays
+      counted after a promotion with `--override` and after a pause that it asked for.
     * `compares_arms`: it asks once per arm (`${arm.…}`) and needs both to be served.
+    * `judges_split`: it holds units against the weights, so nobody is served beside them.
+
+    A kind whose failure does not mean that the canary is bad may say with `default_on_fail`
+    (an `OnFail`) what it leads to unless the gate says otherwise.
 
     And, as a method that is taken for True where it is missing:
 

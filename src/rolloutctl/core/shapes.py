@@ -111,7 +111,9 @@ class GateShape(DefaultsShape):
     source: str = doc("The source that is asked.", default="")
     target: str = doc("Which target ${canary…} means, where there are several.", default="")
     observe_only: bool = doc("Recorded, never acted on (false).", default=False)
-    on_fail: OnFail | None = doc("What a failure leads to (the playbook's).", default=None)
+    on_fail: OnFail | None = doc(
+        "What a failure leads to (the playbook's; sample-ratio: pause).", default=None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,9 +189,22 @@ def without_step_gates(state: RolloutState, *, override: bool) -> dict[str, Gate
     for name, record in state.gates.items():
         if record.is_guardrail:
             kept[name] = record
-        elif record.is_carried and not override:
+        elif record.is_kept or (record.is_carried and not override):
             kept[name] = _only_evidence(record)
     return kept
+
+
+def resumed_gates(state: RolloutState) -> dict[str, GateRecord]:
+    """Evidence that holds for the whole rollout; every standing begins anew.
+
+    SAFETY: whoever resumes after a failure goes past its evidence, or it would fail again
+    at once. What is only counted, such as money spent, nobody goes past.
+    """
+    return {
+        name: _only_evidence(record)
+        for name, record in state.gates.items()
+        if record.is_kept or (record.is_carried and record.verdict.outcome is not Outcome.FAIL)
+    }
 
 
 _NOT_JUDGED = Verdict(outcome=Outcome.INCONCLUSIVE, because="not judged in this step yet")
@@ -203,5 +216,7 @@ def _only_evidence(record: GateRecord) -> GateRecord:
         measured=_NOT_JUDGED,
         evidence=record.evidence,
         judged_at=record.judged_at,
+        is_guardrail=record.is_guardrail,
         is_carried=True,
+        is_kept=record.is_kept,
     )

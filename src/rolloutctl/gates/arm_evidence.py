@@ -8,14 +8,17 @@ each exposure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, cast
 
-from rolloutctl.core.exposure import CANARY, CONTROL
+from rolloutctl.core.evolve import evolve
+from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, describe
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Reading
 from rolloutctl.core.ports import GateContext
+from rolloutctl.core.units import format_duration
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.gates.arms import (
     ArmTick,
@@ -30,7 +33,9 @@ from rolloutctl.gates.readings import error
 
 #: Looks without an event on an arm after which there is no data: a quiet minute is none.
 IDLE_LOOKS_MAX = 10
-_VERSION = 1
+#: Exposures whose words are kept in memory: the same one is asked for at every look.
+_EXPOSURES_MAX = 1_024
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,9 @@ class ArmEvidence:
         control: events of control in this step, by key.
         canary: events of the canary in this step, by key.
         idle: looks in a row without an event, of control and of the canary.
+        served: the exposure at the last look, in words.
+        served_since_s: since when it is known to be that one; later than `since_s` for a
+            guardrail, which counts from the first exposure of the rollout.
         process: what the kind of gate knows, as JSON; None at first.
     """
 
@@ -53,6 +61,8 @@ class ArmEvidence:
     control: Mapping[str, float] = field(default_factory=dict)
     canary: Mapping[str, float] = field(default_factory=dict)
     idle: tuple[int, int] = (0, 0)
+    served: str = ""
+    served_since_s: float = 0.0
     process: Json = None
 
     def to_json(self) -> Json:
@@ -65,7 +75,9 @@ class ArmEvidence:
             since=self.since_s,
             control=self.control,
             canary=self.canary,
-            idle=list(self.idle),
+            idle=self.idle,
+            served=self.served,
+            served_since=self.served_since_s,
             process=self.process,
         )
 
@@ -100,6 +112,8 @@ def arm_evidence_of(stored: Json, *, asked: str) -> ArmEvidence:
             control=row["control"],
             canary=row["canary"],
             idle=(row["idle"][0], row["idle"][1]),
+            served=row["served"],
+            served_since_s=row["served_since"],
             process=row["process"],
         )
     else:
@@ -110,28 +124,55 @@ def arm_evidence_of(stored: Json, *, asked: str) -> ArmEvidence:
 
 
 def look(
-    asked: Asked, known: ArmEvidence, readings: Sequence[Reading], context: GateContext
+    asked: Asked,
+    known: ArmEvidence,
+    readings: Sequence[Reading],
+    context: GateContext,
+    *,
+    delay_s: float = 0.0,
 ) -> tuple[ArmEvidence, ArmTick | Verdict]:
     """Counts what happened since the last look: events to judge, or why there are none.
 
     SAFETY: a tick that began before the exposure was in force, or within its warm-up,
     mixes two weights or a cold start with the truth. It moves the counters on, and is no
-    evidence.
+    evidence. With `delay_s` neither is one that began sooner than that after a change of
+    the exposure: its events belong to answers that were given before.
     """
     counters, tick = read_tick(asked, known.counters, readings, context)
     if isinstance(tick, str):
         return known, error(tick)
-    known = replace(known, counters=counters)
     if context.since is None:
+        known = evolve(known, counters=counters)
         return known, _not_yet(context, "the step is not in force")
-    since_s = context.since.timestamp()
-    if known.since_s != since_s:
-        known = replace(known, since_s=since_s, control={}, canary={}, idle=(0, 0))
+    known = _in_force(known, counters=counters, since_s=context.since.timestamp(), context=context)
     if tick is None:
         return known, _not_yet(context, "first reading of the counters; judged from the next one")
-    if tick.start_s < since_s + context.warm_up_s:
+    if tick.start_s < known.since_s + context.warm_up_s:
         return known, _not_yet(context, "events of the warm-up are no evidence")
+    if tick.start_s < known.served_since_s + delay_s:
+        late = f" for another {format_duration(delay_s)}" if delay_s else ""
+        because = f"events of what was served before come in{late}: they are no evidence"
+        return known, _not_yet(context, because)
     return known, tick
+
+
+def _in_force(
+    known: ArmEvidence, *, counters: Counters, since_s: float, context: GateContext
+) -> ArmEvidence:
+    """The evidence with the counters, what is known to be served now, and since when."""
+    known = evolve(known, counters=counters)
+    served = _words(context.exposure)
+    if known.since_s != since_s:
+        begun = evolve(known, since_s=since_s, served=served, served_since_s=since_s)
+        return evolve(begun, control={}, canary={}, idle=(0, 0))
+    if known.served == served:
+        return known
+    return evolve(known, served=served, served_since_s=context.now.timestamp())
+
+
+@lru_cache(maxsize=_EXPOSURES_MAX)
+def _words(exposure: Exposure | None) -> str:
+    return "" if exposure is None else describe(exposure)
 
 
 def counted(known: ArmEvidence, tick: ArmTick, *, whole: str) -> ArmEvidence:
@@ -140,7 +181,7 @@ def counted(known: ArmEvidence, tick: ArmTick, *, whole: str) -> ArmEvidence:
         0 if tick.control.get(whole, 0.0) > 0 else known.idle[0] + 1,
         0 if tick.canary.get(whole, 0.0) > 0 else known.idle[1] + 1,
     )
-    return replace(
+    return evolve(
         known,
         control=_sum(known.control, tick.control),
         canary=_sum(known.canary, tick.canary),
@@ -148,10 +189,10 @@ def counted(known: ArmEvidence, tick: ArmTick, *, whole: str) -> ArmEvidence:
     )
 
 
-def idle_verdict(known: ArmEvidence) -> Verdict | None:
+def idle_verdict(known: ArmEvidence, *, looks_max: int = IDLE_LOOKS_MAX) -> Verdict | None:
     """NO_DATA where an arm had no event for too long; None otherwise."""
     for arm, looks in zip((CONTROL, CANARY), known.idle, strict=True):
-        if looks >= IDLE_LOOKS_MAX:
+        if looks >= looks_max:
             return no_traffic(arm, looks)
     return None
 

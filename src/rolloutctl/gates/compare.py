@@ -10,35 +10,34 @@ rate of 5 %. Everything else is inconclusive.
 
 What it cannot do: tell a bad canary from a bad environment where both are bad (it sees no
 difference, and `control_max` makes it say so), and keep its word where requests of one user
-fail together, unless they are declared `clustered`.
+fail together, unless they are declared `clustered`; it warns where control's seem to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.stats.harm_process import e_value
-from rolloutctl.core.verdict import Outcome, Verdict
+from rolloutctl.core.verdict import Verdict
 from rolloutctl.gates.arm_evidence import (
+    IDLE_LOOKS_MAX,
     ArmEvidence,
     arm_evidence_of,
     counted,
-    idle_verdict,
     look,
 )
-from rolloutctl.gates.arms import arm_queries, unusable_arms
-from rolloutctl.gates.compare_course import Course, advance, course_of, is_unhealthy, shares_of
-from rolloutctl.gates.compare_spec import CompareSpec, problems_of
-
-#: Canary events of a step below which nothing passes, unless the gate says `min_sample`.
-PASS_SAMPLE_MIN = 500.0
-#: The chance that a strict gate passes a canary that is exactly at the margin.
-PASS_ERROR_RATE = 0.05
+from rolloutctl.gates.arms import ArmTick, arm_queries, unusable_arms
+from rolloutctl.gates.clustered import batched, weigh_batches
+from rolloutctl.gates.compare_course import Course, advance, course_of, shares_of
+from rolloutctl.gates.compare_spec import CompareSpec, Dependence, problems_of
+from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
+from rolloutctl.gates.control_seen import Share
+from rolloutctl.gates.shown import arms_shown, share_numbers
 
 
 class Compare:
@@ -74,82 +73,77 @@ class Compare:
         context: GateContext,
     ) -> tuple[Json, Verdict]:
         """Adds the events since the last look to the evidence, and says what it is worth."""
-        asked = spec.asked()
-        stand_in = unusable_arms(asked, readings, context)
-        if stand_in is not None:
-            return evidence, stand_in
-        known = arm_evidence_of(evidence, asked="\n".join(one.query.text for one in readings))
-        known, tick = look(asked, known, readings, context)
-        if isinstance(tick, Verdict):
-            return known.to_json(), tick
-        shares = shares_of(tick)
-        if isinstance(shares, Verdict):
-            return known.to_json(), shares
-        known = counted(known, tick, whole="total")
-        course = advance(spec, course_of(known.process, context), shares)
-        known = replace(known, process=course.to_json())
-        return known.to_json(), _verdict(spec, known, course, context)
+        return assess_shares(spec, evidence, readings, context)
 
 
-def _verdict(
-    spec: CompareSpec, known: ArmEvidence, course: Course, context: GateContext
-) -> Verdict:
-    """What the evidence is worth."""
+def assess_shares(
+    spec: CompareSpec,
+    evidence: Json,
+    readings: Sequence[Reading],
+    context: GateContext,
+    *,
+    delay_s: float = 0.0,
+) -> tuple[Json, Verdict]:
+    """One judgement; with `delay_s` of events that come in so late after their answer."""
+    asked = spec.asked()
+    stand_in = unusable_arms(asked, readings, context)
+    if stand_in is not None:
+        return evidence, stand_in
+    known = arm_evidence_of(evidence, asked="\n".join([one.query.text for one in readings]))
+    known, tick = look(asked, known, readings, context, delay_s=delay_s)
+    if isinstance(tick, Verdict):
+        return known.to_json(), tick
+    shares = shares_of(tick)
+    if isinstance(shares, Verdict):
+        return known.to_json(), shares
+    known = counted(known, tick, whole="total")
+    known, weighed = _weighed(spec, known, context, tick=tick, shares=shares)
+    idle = max(IDLE_LOOKS_MAX, int(delay_s / context.interval_s))
+    verdict = conclude(weighed, known, context, strict=spec.strict, idle_looks_max=idle)
+    return known.to_json(), verdict
+
+
+def _weighed(
+    spec: CompareSpec,
+    known: ArmEvidence,
+    context: GateContext,
+    *,
+    tick: ArmTick,
+    shares: tuple[Share, Share],
+) -> tuple[ArmEvidence, Weighed]:
+    """The evidence with the tick's, and what it is worth, as the events hang together."""
+    if spec.dependence is Dependence.CLUSTERED:
+        batches = batched(spec, known.process, tick, shares)
+        known = evolve(known, process=batches)
+        return known, weigh_batches(spec, known, batches, context)
+    course = advance(spec, course_of(known.process, context), shares)
+    known = evolve(known, process=course)
+    return known, _weigh(spec, known, course, context)
+
+
+def _weigh(spec: CompareSpec, known: ArmEvidence, course: Course, context: GateContext) -> Weighed:
+    """What evidence of single events is worth."""
     harm, needed = e_value(course.harm), 1 / context.error_rate
-    seen = known.canary.get("total", 0.0)
-    shown = f"canary {_shown(known.canary)}, control {_shown(known.control)}"
-    verdict = Verdict(
-        outcome=Outcome.INCONCLUSIVE,
-        because=shown,
-        numbers=_numbers(known, harm=harm, needed=needed),
-        sample=seen,
+    worth, enough = (e_value(course.worth) if spec.strict else 0.0), 1 / PASS_ERROR_RATE
+    spread = course.control.dispersion()
+    return Weighed(
+        shown=arms_shown(known),
+        numbers=(*share_numbers(known), ("evidence", harm), ("limit", needed)),
+        seen=known.canary.get("total", 0.0),
+        margin=str(spec.accepted()),
+        harm=f"evidence {harm:.3g} >= {needed:g}" if harm >= needed else "",
+        against=f"evidence of harm {harm:.2g} of {needed:g}",
+        worth=f"evidence {worth:.3g} >= {enough:g}" if worth >= enough else "",
+        missing=f"{worth:.2g} of {enough:g}",
+        unhealthy=spec.unhealthy(course.control),
+        warning=_warning(spread),
     )
-    if harm >= needed:
-        # Evidence is valid at any count: a failure waits for no minimum sample.
-        because = f"{shown}: worse than {spec.accepted()} (evidence {harm:.3g} >= {needed:g})"
-        sample = max(seen, context.min_sample)
-        return replace(verdict, outcome=Outcome.FAIL, because=because, sample=sample)
-    idle = idle_verdict(known)
-    if idle is not None:
-        return replace(idle, numbers=verdict.numbers, sample=seen)
-    if is_unhealthy(spec, course):
-        limit = f"control_max {spec.control_max * 100:g}%"
-        because = f"{shown}: control itself is worse than {limit}, nothing is concluded"
-        return replace(verdict, because=because)
-    against = f"evidence of harm {harm:.2g} of {needed:g}"
-    least = context.min_sample or PASS_SAMPLE_MIN
-    if seen < least:
-        because = f"{seen:,.0f} of {least:,.0f} canary events ({shown}; {against})"
-        return replace(verdict, because=because)
-    return _passed(spec, verdict, worth=e_value(course.worth), against=against)
 
 
-def _passed(spec: CompareSpec, verdict: Verdict, *, worth: float, against: str) -> Verdict:
-    """PASS where nothing speaks against the canary; with `strict` where it is shown."""
-    margin, enough = spec.accepted(), 1 / PASS_ERROR_RATE
-    if not spec.strict:
-        because = f"{verdict.because}: no sign of more than {margin} ({against})"
-        return replace(verdict, outcome=Outcome.PASS, because=because)
-    if worth >= enough:
-        because = f"{verdict.because}: within {margin} (evidence {worth:.3g} >= {enough:g})"
-        return replace(verdict, outcome=Outcome.PASS, because=because)
-    because = f"{verdict.because}: not shown to be within {margin} yet ({worth:.2g} of {enough:g})"
-    return replace(verdict, because=because)
-
-
-def _numbers(known: ArmEvidence, *, harm: float, needed: float) -> tuple[tuple[str, float], ...]:
+def _warning(spread: float | None) -> str:
+    if spread is None:
+        return ""
     return (
-        ("canary_bad", known.canary.get("bad", 0.0)),
-        ("canary_total", known.canary.get("total", 0.0)),
-        ("control_bad", known.control.get("bad", 0.0)),
-        ("control_total", known.control.get("total", 0.0)),
-        ("evidence", harm),
-        ("limit", needed),
+        f"requests seem to fail in clusters ({spread:.1f} times the spread of chance): "
+        "declare dependence: clustered"
     )
-
-
-def _shown(counts: Mapping[str, float]) -> str:
-    """3.1% of 1,204."""
-    bad, total = counts.get("bad", 0.0), counts.get("total", 0.0)
-    share = f"{bad / total * 100:.2g}%" if total > 0 else "nothing"
-    return f"{share} of {total:,.0f}"

@@ -1,62 +1,74 @@
-"""What a `compare` gate knows besides its counters: the sequential part of its evidence."""
+"""The sequential part of evidence about shares of bad events, look by look."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.ports import GateContext
-from rolloutctl.core.stats.harm_process import GRID, REVERSE_GRID, HarmProcess, begin, fold_tick
+from rolloutctl.core.stats.exact_gains import exact_gains
+from rolloutctl.core.stats.harm_process import (
+    GRID,
+    REVERSE_GRID,
+    HarmProcess,
+    begin,
+    fold_gains,
+    fold_tick,
+)
 from rolloutctl.core.verdict import Verdict
 from rolloutctl.gates.arms import ArmTick
-from rolloutctl.gates.compare_spec import CompareSpec
+from rolloutctl.gates.control_seen import ControlSeen, Share
+from rolloutctl.gates.margin import Margin
 from rolloutctl.gates.readings import error
 
 #: `bad` and `total` may be read moments apart: so much more bad than total is forgiven.
 SKEW_SHARE, SKEW_EVENTS = 0.1, 1.0
-#: Looks over which control is judged to be healthy itself.
-RECENT_LOOKS = 10
-#: Control events below which nobody can say that control is unhealthy.
-RECENT_EVENTS_MIN = 20.0
-
-#: (bad events, all events) of one arm.
-Share = tuple[float, float]
+#: From this share of bad events on, the approximation for rare ones gives away too much.
+FREQUENT_SHARE = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """The sequential part: evidence against and for the canary, and control's share.
+class Rules(Protocol):
+    """What the playbook says of a comparison."""
 
-    `ever` are control's bad and all events in the whole rollout, `recent` those of the
-    last looks.
+    @property
+    def control_max(self) -> float:
+        """Control's share of bad events above which it is unhealthy; 0 for none."""
+        ...
+
+    @property
+    def strict(self) -> bool:
+        """Whether a pass needs proof; without it none is collected."""
+        ...
+
+    def accepted(self) -> Margin:
+        """How much worse the canary may be."""
+        ...
+
+
+class Course(NamedTuple):
+    """The evidence against and for the canary, and what is known of control.
+
+    It is JSON as it stands: tuples of numbers.
     """
 
     harm: HarmProcess
     worth: HarmProcess
-    ever: tuple[float, float] = (0.0, 0.0)
-    recent: tuple[tuple[float, float], ...] = ()
-
-    def to_json(self) -> Json:
-        """A row of finite numbers."""
-        return [list(self.harm), list(self.worth), list(self.ever), [list(r) for r in self.recent]]
+    control: ControlSeen = ControlSeen()
 
 
 def course_of(stored: Json, context: GateContext) -> Course:
     """The course carried over, or a new one over the planned looks."""
+    if isinstance(stored, Course):
+        return stored
     if stored is None:
-        return Course(harm=begin(context.looks), worth=begin(context.looks, grid=REVERSE_GRID))
-    harm, worth, ever, recent = cast("list[Any]", stored)  # Any: rows of `to_json`
-    return Course(
-        harm=_process_of(harm),
-        worth=_process_of(worth),
-        ever=(ever[0], ever[1]),
-        recent=tuple((bad, total) for bad, total in recent),
-    )
+        return Course(begin(context.looks), begin(context.looks, grid=REVERSE_GRID))
+    harm, worth, control = cast("list[Any]", stored)  # Any: a course as JSON keeps it
+    return Course(process_of(harm), process_of(worth), ControlSeen.from_json(control))
 
 
-def _process_of(row: Sequence[Any]) -> HarmProcess:  # Any: a row of `to_json`
+def process_of(row: Sequence[Any]) -> HarmProcess:  # Any: a process as JSON keeps it
+    """The reverse of JSON, which keeps tuples as lists."""
     planned, ticks, start, later = row
     return HarmProcess(planned, ticks, tuple(start), tuple(later))
 
@@ -72,27 +84,36 @@ def shares_of(tick: ArmTick) -> tuple[Share, Share] | Verdict:
     return found[0], found[1]
 
 
-def advance(spec: CompareSpec, course: Course, shares: tuple[Share, Share]) -> Course:
+def advance(rules: Rules, course: Course, shares: tuple[Share, Share]) -> Course:
     """One more tick of evidence; none while control is unhealthy itself."""
     control, canary = shares
-    recent = (*course.recent, control)[-RECENT_LOOKS:]
-    course = replace(course, recent=recent)
-    if is_unhealthy(spec, course):
-        return course
-    # The margin of a tick is chosen from the past alone, or the evidence would err.
-    tolerated = spec.accepted().factor_at(*course.ever)
-    return replace(
-        course,
-        harm=fold_tick(course.harm, control=control, canary=canary, tolerated=tolerated, grid=GRID),
-        worth=fold_tick(
-            course.worth, control=control, canary=canary, tolerated=tolerated, grid=REVERSE_GRID
-        ),
-        ever=(course.ever[0] + control[0], course.ever[1] + control[1]),
-    )
+    seen = course.control.glanced(control)
+    if seen.is_worse_than(rules.control_max):
+        return course._replace(control=seen)
+    harm, worth = _folded(rules, course, control=control, canary=canary)
+    return Course(harm, worth, seen.learned(control))
 
 
-def is_unhealthy(spec: CompareSpec, course: Course) -> bool:
-    """Is control itself worse than `control_max`, as far as one can say?"""
-    bad = sum(one for one, _ in course.recent)
-    total = sum(one for _, one in course.recent)
-    return 0 < spec.control_max < bad / max(total, RECENT_EVENTS_MIN)
+def _folded(
+    rules: Rules, course: Course, *, control: Share, canary: Share
+) -> tuple[HarmProcess, HarmProcess]:
+    """Both processes after a tick: exact where bad events are frequent and that is cheap.
+
+    SAFETY: which form is used depends on what the arms had together, never on which of
+    them had it; and the margin of a tick is chosen from the past alone. Otherwise the
+    evidence would err more often than it says.
+    """
+    accepted, past = rules.accepted(), course.control
+    frequent = control[0] + canary[0] > FREQUENT_SHARE * (control[1] + canary[1])
+    odds = accepted.odds_at(past.bad, past.total) if frequent else 0.0
+    tolerated = accepted.factor_at(past.bad, past.total)
+
+    def folded(process: HarmProcess, grid: Sequence[float]) -> HarmProcess:
+        if frequent and control[1] > 0 and canary[1] > 0:
+            exact = exact_gains(control=control, canary=canary, tolerated_odds=odds, grid=grid)
+            if exact is not None:
+                return fold_gains(process, exact)
+        return fold_tick(process, control=control, canary=canary, tolerated=tolerated, grid=grid)
+
+    harm = folded(course.harm, GRID)
+    return harm, folded(course.worth, REVERSE_GRID) if rules.strict else course.worth

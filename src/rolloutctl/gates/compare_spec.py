@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from rolloutctl.core.units import Share, doc
 from rolloutctl.gates.arms import Asked
+from rolloutctl.gates.control_seen import ControlSeen
 from rolloutctl.gates.margin import NO_WORSE, Margin, parse_margin
 from rolloutctl.gates.selectors import problem_of_selector
 
@@ -54,16 +55,26 @@ class CompareSpec:
         """The parsed `margin`. Raises `ValueError`."""
         return parse_margin(self.margin) if self.margin else NO_WORSE
 
+    def unhealthy(self, control: ControlSeen) -> str:
+        """The limit that control itself breaks; "" if it breaks none."""
+        is_worse = control.is_worse_than(self.control_max)
+        return f"control_max {self.control_max * 100:g}%" if is_worse else ""
+
 
 def problems_of(spec: CompareSpec) -> Iterator[Problem]:
     """Everything wrong with a spec."""
     yield from text_problems({"bad": spec.bad, "total": spec.total})
+    yield from margin_problems(spec.margin, strict=spec.strict)
+
+
+def margin_problems(margin: str, *, strict: bool) -> Iterator[Problem]:
+    """Can the margin be read, and is there one where a pass must be shown?"""
     try:
-        accepted = spec.accepted()
+        accepted = parse_margin(margin) if margin else NO_WORSE
     except ValueError as unreadable:
-        yield "margin", f"cannot read {spec.margin!r:.80}", str(unreadable)
+        yield "margin", f"cannot read {margin!r:.80}", str(unreadable)
         return
-    if spec.strict and accepted == NO_WORSE:
+    if strict and accepted == NO_WORSE:
         yield (
             "strict",
             "nothing can be shown to be not worse at all",

@@ -14,6 +14,8 @@ _TEXTS_MAX = 1_024
 #: Events added to control's count, so that a share never seen is small and not zero
 #: (Jeffreys' half event).
 _HALF_EVENT = 0.5
+#: A share of bad events beyond which a margin accepts everything.
+_SHARE_MAX = 1 - 1e-9
 
 
 class MarginKind(StrEnum):
@@ -48,6 +50,18 @@ class Margin:
             return self.amount
         share = (bad + _HALF_EVENT) / (total + 2 * _HALF_EVENT)
         return 1.0 + self.amount / share
+
+    def odds_at(self, bad: float, total: float) -> float:
+        """The margin as a factor of control's odds of a bad event, at least 1.
+
+        Bounded: where everything would be accepted the factor is as large as makes sense.
+        """
+        factor = self.factor_at(bad, total)
+        if factor == 1:
+            return 1.0
+        share = (bad + _HALF_EVENT) / (total + 2 * _HALF_EVENT)
+        accepted = min(factor * share, _SHARE_MAX)
+        return max(1.0, accepted / (1 - accepted) * (1 - share) / share)
 
     def limit_at(self, number: float) -> float:
         """The worst number accepted where control's is `number`."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.arm_names import arm_names, only_target
+from rolloutctl.core.arm_names import arm_names, arms_ever, only_target
 from rolloutctl.core.error_rate import error_rate_of, looks_of
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.judging import next_record
@@ -59,6 +59,7 @@ def context_of(view: View, gate: Gate) -> GateContext:
         now=view.now,
         since=view.since(gate),
         arms=facts.arms,
+        arms_ever=facts.arms_ever,
         exposure=target.exposure if target is not None and target.is_written else None,
         interval_s=gate.limits.interval_s,
         warm_up_s=gate.limits.warm_up_s,
@@ -73,6 +74,7 @@ class _Facts(NamedTuple):
 
     playbook: Playbook
     arms: Mapping[str, str]
+    arms_ever: tuple[Mapping[str, str], ...]
     error_rate: float
     looks: int
 
@@ -95,6 +97,7 @@ def _facts(view: View, gate: Gate) -> _Facts:
     facts = _Facts(
         playbook=view.playbook,
         arms=arm_names(view.playbook, gate, exposures=exposures),
+        arms_ever=arms_ever(view.playbook, gate),
         error_rate=error_rate_of(view.playbook, gate, view.kinds.gates),
         looks=looks_of(view.playbook, gate),
     )
@@ -139,10 +142,12 @@ def _judge(view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading
     record = next_record(
         previous, verdict, evidence, limits=gate.limits, now=view.now, since=one.context.since
     )
-    if gate.name in view.playbook.guardrails:
-        record = evolve(record, is_guardrail=True)
-    elif getattr(kind, "carries_evidence", False):
-        record = evolve(record, is_carried=True)
+    record = evolve(
+        record,
+        is_guardrail=gate.name in view.playbook.guardrails,
+        is_carried=bool(getattr(kind, "carries_evidence", False)),
+        is_kept=bool(getattr(kind, "keeps_evidence", False)),
+    )
     return ev.GateJudged(
         gate=gate.name,
         step=view.state.steps_left,
