@@ -88,7 +88,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     Metrics come from the playbook's own sources (range queries) or from a CSV. With
     --incidents: exit 10 if one was missed, or a rollout taken back outside of them.
 
-    Example: rolloutctl backtest playbook.yaml --from 7d --incidents incidents.csv
+    Example: rolloutctl backtest playbook.yaml --csv recorded.csv
     """
     console = Console(output=output)
     known = wiring.catalog()
@@ -163,7 +163,8 @@ class _Recorder:
         sources = wiring.adapters(self._given.playbook, self._known).sources
         if only and only not in sources:
             raise UsageError(
-                f"--source {only}: no such source; known: {', '.join(sources) or 'none'}"
+                f"--source {only}: no such source; known: {', '.join(sources) or 'none'}",
+                hint="name one of these, or leave --source out",
             )
         step_s, tracks = _step(step), {}
         answers = self._answers()
@@ -274,7 +275,10 @@ def _moment(option: str, text: str) -> datetime:
 
 def _after(start: datetime, end: datetime) -> datetime:
     if end <= start:
-        raise UsageError(f"the recording would end at {end} before it begins at {start}")
+        raise UsageError(
+            f"the recording would end at {end} before it begins at {start}",
+            hint="give --from a time before --to, e.g. --from 7d --to 1d",
+        )
     return end
 
 

@@ -65,7 +65,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     steady, diurnal, bursty and autocorrelated. Exit 10 if healthy rollouts are aborted
     more often than `limits.false_aborts` says, by more than chance.
 
-    Example: rolloutctl certify playbook.yaml --traffic 50/s --effect "errors=3%"
+    Example: rolloutctl certify playbook.yaml --effect "errors=3%"
     """
     console = Console(output=output)
     _refuse_senseless(runs, jobs)

@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     the gate's number becomes on the canary: 3%, 900ms, 0.02, 2x of the healthy number,
     no-data or error; `traffic` stands for the requests. Exit code as the rollout's.
 
-    Example: rolloutctl simulate playbook.yaml --fault "errors=3% at 25% after 10m"
+    Example: rolloutctl simulate playbook.yaml --fault "errors=3% at 25%"
     """
     console = Console(output=output)
     if units < 1:

@@ -23,6 +23,8 @@ from rolloutctl.simulation.virtual import VirtualClock
 ROLLOUTS_MAX = 20_000
 #: A rollout that ended at once is followed by the next one after so long.
 PAUSE_S = 300.0
+#: Nobody tries again sooner than this after a rollback: one cause is counted once.
+PAUSE_AFTER_ABORT_S = 3_600.0
 #: A rollback so long after an incident still belongs to it: windows look back.
 GRACE_S = 600.0
 #: Combinations of one sweep.
@@ -138,7 +140,7 @@ def backtest(
 ) -> Backtest:
     """Drives rollouts one after the other from `start` until `end`.
 
-    After a rollback within an incident the next one begins when the incident is over.
+    After a rollback the next one begins an hour later, and not within the same incident.
 
     Args:
         given: the playbook.
@@ -154,7 +156,8 @@ def backtest(
     while at < end and len(runs) < ROLLOUTS_MAX:
         run = _run(course, at)
         runs.append(run)
-        at = max(run.end, at + timedelta(seconds=PAUSE_S))
+        pause_s = PAUSE_AFTER_ABORT_S if run.is_aborted else 0.0
+        at = max(run.end + timedelta(seconds=pause_s), at + timedelta(seconds=PAUSE_S))
         at = max([at, *(one.end for one in known if one.name == run.incident)])
     return Backtest(
         start=start,
