@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rolloutctl.core import events as ev
 from rolloutctl.core.machine import allows, fold
 from rolloutctl.core.ports import Clock, Journal
-from rolloutctl.errors import Conflict, JournalUnavailable, Stale
+from rolloutctl.errors import RolloutctlError, Stale
 from rolloutctl.runner import requests
 from rolloutctl.runner.kill import FanOut, KillOrder, KillReport, at_once, kill_targets
 from rolloutctl.runner.kill_account import result_events
@@ -61,7 +61,7 @@ def kill_rollout(
     else:
         try:
             _account(rollout_id, journal, clock, events)
-        except JournalUnavailable as error:
+        except RolloutctlError as error:
             error_text = error.message
             unrecorded += events
     return KillEnd(reports=tuple(reports), unrecorded=tuple(unrecorded), journal_error=error_text)
@@ -77,13 +77,17 @@ def _fence(rollout_id: str, journal: Journal | None, clock: Clock, fence: ev.Kil
             rollout_id,
             lambda state: None if state.phase.is_terminal else fence,
         )
-    except (JournalUnavailable, Stale) as error:
+    except RolloutctlError as error:
+        # SAFETY: whatever the journal has against it, the kill goes on without it.
         return error.message
     return ""
 
 
 def _account(rollout_id: str, journal: Journal, clock: Clock, events: Sequence[ev.Event]) -> None:
-    """Records what is still news; a driver may have accounted for the same kill already."""
+    """Records what is still news; a driver may have accounted for the same kill already.
+
+    Raises `Stale` with nothing recorded, and `JournalUnavailable`.
+    """
     for _ in range(ACCOUNT_TRIES):
         state = fold(rollout_id, journal.read(rollout_id))
         if state.killed_at is None or not all(allows(state, event) for event in events):
@@ -92,6 +96,5 @@ def _account(rollout_id: str, journal: Journal, clock: Clock, events: Sequence[e
             journal.append(rollout_id, events, at=clock.now(), expect_seq=state.seq, epoch=None)
         except Stale:
             continue
-        except Conflict:
-            return
         return
+    raise Stale(f"{rollout_id}: the journal moved {ACCOUNT_TRIES} times in a row")

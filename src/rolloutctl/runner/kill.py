@@ -99,18 +99,12 @@ def kill_targets(
 
     calls = [partial(work, place, order) for place, order in enumerate(orders)]
     longest = max((_limit_s(order, limit_s) for order in orders), default=0.0)
-    # Local conditional writes end by themselves: a single one needs no thread to leave behind.
-    is_quick = len(orders) == 1 and _is_bounded(orders[0])
-    (in_turn if is_quick else fan_out)(calls, longest + KILL_CALL_S)
+    # SAFETY: a single target too; a file on a network drive that is gone hangs like a service.
+    fan_out(calls, longest + KILL_CALL_S)
     return [
         report if report is not None else _report(order, message="no answer within the limit")
         for order, report in zip(orders, reports, strict=True)
     ]
-
-
-def _is_bounded(order: KillOrder) -> bool:
-    """Local conditional writes end by themselves: no thread is needed to leave behind."""
-    return order.provider.capabilities.conditional_write
 
 
 def _limit_s(order: KillOrder, limit_s: float) -> float:
