@@ -10,6 +10,7 @@ RolloutctlError                    1   a bug, or the root nobody raises
 ├── Unauthorized                   4   no, wrong or too weak credentials
 ├── Unavailable                    5   provider or source did not answer (retry may help)
 │   └── JournalUnavailable         5   the store cannot be read or written
+├── IllegalEvent                   5   the journal cannot be followed: damaged, or a bug
 ├── Conflict                       6   the world moved since it was read
 │   ├── Stale                      6   the journal moved since the decision was taken
 │   ├── LeaseHeld                  6   another process drives this rollout
@@ -159,6 +160,22 @@ class Unavailable(RolloutctlError):
 
 class JournalUnavailable(Unavailable):
     """The journal cannot be read or written; nothing is done without it."""
+
+
+class IllegalEvent(RolloutctlError):
+    """An event cannot follow the ones before it: the journal was edited, or there is a bug.
+
+    Not a `JournalUnavailable`: waiting and trying again cannot help.
+    """
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"the journal cannot be followed: {message}",
+            hint="rolloutctl explain ID names the damaged event: restore a backup; if it finds "
+            "none, report a bug. Without the journal: rolloutctl kill --playbook FILE",
+        )
 
 
 class Conflict(RolloutctlError):

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from rolloutctl.core import events as ev
 from rolloutctl.core.effects import Expose, Invoke, Restore
 from rolloutctl.core.exposure import ZERO, Exposure, split
-from rolloutctl.core.machine import IllegalEvent, fold
+from rolloutctl.core.machine import fold
 from rolloutctl.core.playbook import Playbook
 from rolloutctl.core.state import RolloutState
 from rolloutctl.core.verdict import Outcome
+from rolloutctl.errors import IllegalEvent
 from rolloutctl.testing import FakeFlag, FakeWorld
 from worlds.invocations import SimInvoker
 

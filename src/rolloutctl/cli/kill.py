@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,15 +71,23 @@ def report_kill(
     console: Console,
     killed: Sequence[tuple[str, Sequence[KillReport]]],
     *,
-    unrecorded: Sequence[str],
+    unrecorded: Sequence[str] = (),
+    not_killed: Mapping[str, str] | None = None,
 ) -> ExitCode:
-    """Writes what was observed; events that no journal took go to stderr as JSON."""
+    """Writes what was observed; events that no journal took go to stderr as JSON.
+
+    `not_killed` says of each rollout that could not even be tried why.
+    """
     from rolloutctl.ui.kill_view import kill_document, kill_text  # noqa: PLC0415 - after the act
 
     for line in unrecorded:
         console.talk(line)
-    console.document(kill_document(killed), lambda: kill_text(killed, console.width))
-    return _concluded(console, [report for _, reports in killed for report in reports])
+    missed = not_killed or {}
+    console.document(
+        kill_document(killed, missed), lambda: kill_text(killed, console.width, missed)
+    )
+    code = _concluded(console, [report for _, reports in killed for report in reports])
+    return ExitCode.STUCK if missed else code
 
 
 def _concluded(console: Console, reports: Sequence[KillReport]) -> ExitCode:
@@ -135,7 +143,7 @@ def _kill_address(console: Console, order: KillOrder, *, store: str, reason: str
     console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
     if reason:
         console.talk(f"reason: {reason} (kept nowhere: an address has no journal)")
-    code = report_kill(console, [("", kill_targets([order], wiring.clock()))], unrecorded=())
+    code = report_kill(console, [("", kill_targets([order], wiring.clock()))])
     holder = holder_of(address, store, os.environ)
     if not holder:
         return code
@@ -162,10 +170,10 @@ def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:
         console,
         [(one.rollout_id, one.reports) for one in killed],
         unrecorded=[line for one in killed for line in one.unrecorded],
+        not_killed={one.rollout_id: one.failure for one in killed if one.failure},
     )
     for one in killed:
         if one.failure:
-            code = ExitCode.STUCK
             console.talk(
                 f"error: rollout {one.rollout_id} was NOT killed: {one.failure}\n"
                 "  hint: kill its targets one by one: rolloutctl kill ADDRESS --to ARM"

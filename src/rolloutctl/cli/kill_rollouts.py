@@ -14,7 +14,14 @@ from rolloutctl.cli.options import parse_inputs
 from rolloutctl.core.events import KillRequested
 from rolloutctl.core.playbook import Arm
 from rolloutctl.core.state import Phase
-from rolloutctl.errors import JournalUnavailable, RolloutctlError, UsageError
+from rolloutctl.errors import (
+    IllegalEvent,
+    InvalidPlaybook,
+    InvalidSettings,
+    JournalUnavailable,
+    RolloutctlError,
+    UsageError,
+)
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets
 from rolloutctl.runner.kill_account import orders_of
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 JOURNAL_LIMIT_S = 1.0
 #: Rollouts killed side by side; the targets of each are killed at once anyway.
 ROLLOUTS_AT_ONCE = 32
+_WITHOUT_IT = "rolloutctl kill --playbook FILE, or rolloutctl kill ADDRESS --to ARM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +65,20 @@ def kill_one(
 
     Raises:
         JournalUnavailable: only the journal knows its targets.
+        InvalidPlaybook, InvalidSettings: the provider of a target is missing here.
         UsageError: it is over, and `--to` does not name its control.
     """
     try:
         ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
         rollout = _opened(rollout_id, ledger)
-    except JournalUnavailable as error:
+    except (JournalUnavailable, IllegalEvent) as error:
         raise JournalUnavailable(
             f"{error.message}; only the journal knows the targets of {rollout_id}",
-            hint="rolloutctl kill --playbook FILE, or rolloutctl kill ADDRESS --to ARM",
+            hint=_WITHOUT_IT,
         ) from error
+    except (InvalidPlaybook, InvalidSettings) as error:
+        error.hint = f"{_WITHOUT_IT}; or install here what is missing"
+        raise
     if rollout.state.phase.is_terminal and not to and not _is_still_killed(rollout):
         controls = " ".join({t.control.value for t in rollout.playbook.targets.values()})
         raise UsageError(
@@ -151,14 +163,18 @@ def _kill_each(
         try:
             rollout = _opened(rollout_id, ledger)
         except RolloutctlError as error:
-            return Killed(
-                rollout_id=rollout_id,
-                failure=f"{error.message} ({error.hint})" if error.hint else error.message,
-            )
+            return Killed(rollout_id=rollout_id, failure=_why(error))
         return _kill(console, rollout, orders_of(rollout), reason=reason)
 
     with ThreadPoolExecutor(min(len(ids), ROLLOUTS_AT_ONCE)) as threads:
         return list(threads.map(kill, ids))
+
+
+def _why(error: RolloutctlError) -> str:
+    problems = error.problems if isinstance(error, InvalidPlaybook) else ()
+    if problems:
+        return "; ".join(problem.message for problem in problems)
+    return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _kill_unheld(console: Console, orders: Sequence[KillOrder]) -> Killed:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolloutctl.clock import SystemClock
-from rolloutctl.errors import JournalUnavailable, NotFound, UsageError
+from rolloutctl.errors import IllegalEvent, NotFound, UsageError
 from rolloutctl.plugins import InstalledCatalog
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
 
     Raises:
         NotFound: the journal has no such rollout.
+        IllegalEvent: its events cannot follow each other.
         InvalidPlaybook, InvalidSettings: a plug-in that it needs is missing here.
     """
     from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - commands on rollouts only
@@ -201,6 +202,7 @@ def open_way_back(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock
 
     Raises:
         NotFound: the journal has no such rollout.
+        IllegalEvent: its events cannot follow each other.
         InvalidPlaybook, InvalidSettings: the provider of a target is missing here.
     """
     from rolloutctl.core.parse_way_back import parse_way_back  # noqa: PLC0415 - as above
@@ -223,13 +225,10 @@ def open_way_back(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock
 def _document_of(rollout_id: str, ledger: Journal) -> str:
     from rolloutctl.core.events import Started  # noqa: PLC0415 - as above
 
-    first = ledger.read(rollout_id)[0].event
-    if not isinstance(first, Started):
-        raise JournalUnavailable(
-            f"the journal of {rollout_id} does not begin with its start",
-            hint="restore the journal from a backup; nothing was changed",
-        )
-    return first.document
+    records = ledger.read(rollout_id)
+    if not records or not isinstance(records[0].event, Started):
+        raise IllegalEvent(f"{rollout_id}: it does not begin with its start")
+    return records[0].event.document
 
 
 def actor() -> Actor:

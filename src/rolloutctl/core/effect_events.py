@@ -10,12 +10,12 @@ from rolloutctl.core.effects import Effect, Expose, Invoke, Restore, target_of
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.observation import Observation
 from rolloutctl.core.state import (
-    IllegalEvent,
     OpenIntent,
     RolloutState,
     with_target,
     without_step_gates,
 )
+from rolloutctl.errors import IllegalEvent
 
 #: First and longest wait between attempts on a target that fails, in seconds.
 RETRY_FIRST_S = 1.0

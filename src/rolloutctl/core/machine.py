@@ -10,7 +10,6 @@ from rolloutctl.core.effect_events import follow_effect
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.phase_events import follow_phase
 from rolloutctl.core.state import (
-    IllegalEvent,
     Phase,
     Rollback,
     RolloutState,
@@ -19,6 +18,7 @@ from rolloutctl.core.state import (
 )
 from rolloutctl.core.step_events import follow_step
 from rolloutctl.core.target_events import follow_target
+from rolloutctl.errors import IllegalEvent
 
 #: Drivers that may go on with a rollback, each with the whole of `limits.rollback`. More do
 #: not prolong it: a driver that dies again and again must not keep it from being stuck.
@@ -100,7 +100,8 @@ def fold(
     """Folds records onto `state` (None: from the beginning).
 
     Raises:
-        IllegalEvent: an event that the table does not allow, or a gap in `seq`.
+        IllegalEvent: an event that the table does not allow or that names what the rollout
+            does not have, or a gap in `seq`.
     """
     for record in records:
         if state is None:
@@ -110,7 +111,11 @@ def fold(
             continue
         if record.seq != state.seq + 1:
             raise IllegalEvent(f"{rollout_id}: seq {record.seq} follows {state.seq}")
-        state = evolve(follow(state, record.event, record.at), seq=record.seq)
+        try:
+            state = evolve(follow(state, record.event, record.at), seq=record.seq)
+        except KeyError as error:
+            what = f"event {record.seq} names {error}, which this rollout does not have"
+            raise IllegalEvent(f"{rollout_id}: {what}") from error
     if state is None:
         raise IllegalEvent(f"{rollout_id}: the journal is empty")
     return state

@@ -171,10 +171,6 @@ class RolloutState:
     notified: Mapping[str, int] = field(default_factory=dict)
 
 
-class IllegalEvent(ValueError):
-    """An event that cannot follow the ones before it: a bug or a tampered journal."""
-
-
 def with_target(state: RolloutState, target: TargetState) -> RolloutState:
     """The state with one target's part replaced."""
     return evolve(state, targets={**state.targets, target.name: target})

@@ -9,12 +9,12 @@ from rolloutctl.core import events as ev
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import ZERO
 from rolloutctl.core.state import (
-    IllegalEvent,
     Phase,
     RolloutState,
     StepState,
     without_step_gates,
 )
+from rolloutctl.errors import IllegalEvent
 
 
 def follow_step(

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 Killed = Sequence[tuple[str, Sequence["KillReport"]]]
 
 
-def kill_text(killed: Killed, width: int) -> str:
+#: Why, by the id of each rollout that could not even be tried.
+NotKilled = Mapping[str, str]
+_NONE: NotKilled = {}
+
+
+def kill_text(killed: Killed, width: int, not_killed: NotKilled = _NONE) -> str:
     """A table; times count from the kill's start."""
     rows = [
         (
@@ -28,6 +33,7 @@ def kill_text(killed: Killed, width: int) -> str:
         for _, reports in killed
         for report in reports
     ]
+    rows += [("NOT KILLED", "-", "-", f"rollout {rollout_id}") for rollout_id in not_killed]
     if not rows:
         return "nothing to kill"
     notes = [
@@ -41,12 +47,13 @@ def kill_text(killed: Killed, width: int) -> str:
     return "\n".join([table(headers, rows, width), *notes])
 
 
-def kill_document(killed: Killed) -> Mapping[str, Json]:
+def kill_document(killed: Killed, not_killed: NotKilled = _NONE) -> Mapping[str, Json]:
     """The same for machines."""
+    are_confirmed = all(report.confirmed for _, reports in killed for report in reports)
     return {
         "apiVersion": API_VERSION,
         "kind": "Kill",
-        "confirmed": all(report.confirmed for _, reports in killed for report in reports),
+        "confirmed": are_confirmed and not not_killed,
         "targets": [
             {
                 "rollout": rollout_id,
@@ -61,6 +68,10 @@ def kill_document(killed: Killed) -> Mapping[str, Json]:
             }
             for rollout_id, reports in killed
             for report in reports
+        ],
+        "not_killed": [
+            {"rollout": rollout_id, "message": message}
+            for rollout_id, message in not_killed.items()
         ],
     }
 
