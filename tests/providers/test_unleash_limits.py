@@ -138,17 +138,24 @@ def test_constraints_and_another_stickiness_of_somebody_elses_strategy_are_refus
 
 
 def test_what_deserves_a_look_is_a_warning(make):
-    """Old variants, random buckets: it works, but not as people may think."""
-    old, random = make("old variants"), make("variants")
-    random.server.become(random.flag, True, [strategy(variants=variants(0, stickiness="random"))])
+    """Old variants, random buckets, another unit: it works, but not as people may think."""
+    old, at_random, session = make("old variants"), make("variants"), make("variants")
+    served = variants(0, stickiness="random")
+    at_random.server.become(at_random.flag, True, [strategy(variants=served)])
+    targets = [
+        old.target,
+        at_random.target,
+        replace(session.target, unit="session", shadow=None),
+    ]
 
     warned = [
         each.message
-        for world in (old, random)
-        for each in world.provider.probe(world.target)
+        for target in targets
+        for each in old.provider.probe(target)
         if each.severity is Severity.WARN
     ]
 
-    assert len(warned) == 2
+    assert len(warned) == 3
     assert "environment variants, which Unleash has given up" in warned[0]
     assert "bucketed at random" in warned[1]
+    assert "buckets by 'userId', the unit of the target would be 'sessionId'" in warned[2]

@@ -169,7 +169,7 @@ def _about_flag(view: FlagView, spec: TargetSpec) -> Iterator[Finding]:
             "without `audience` and `include` it works; else move them to the strategy",
         )
     for strategy in _adopted(view):
-        yield from _about_strategy(strategy, flag, spec)
+        yield from _about_strategy(strategy, view, spec)
     if view.facts.get("dependencies"):
         yield _warn(
             f"flag {flag!r} depends on another flag: it serves nothing while that one is off",
@@ -185,7 +185,8 @@ def _adopted(view: FlagView) -> list[Strategy]:
     return [each for each in found if each.title not in {OWN, INCLUDE, AUDIENCE}]
 
 
-def _about_strategy(strategy: Strategy, flag: str, spec: TargetSpec) -> Iterator[Finding]:
+def _about_strategy(strategy: Strategy, view: FlagView, spec: TargetSpec) -> Iterator[Finding]:
+    flag, wanted = view.flag, view.maker.stickiness
     if strategy.is_restricted:
         yield _refuse(
             f"flag {flag!r}: the strategy {strategy.label} has constraints of its own, which a"
@@ -199,6 +200,12 @@ def _about_strategy(strategy: Strategy, flag: str, spec: TargetSpec) -> Iterator
             f"flag {flag!r}: the strategy {strategy.label} buckets by {stickiness!r}, the target"
             f" says {spec.stickiness!r}",
             "change one of the two; changing it during a rollout gives units the other arm",
+        )
+    elif stickiness not in {wanted, "default"} and wanted != "default":
+        yield _warn(
+            f"flag {flag!r}: the strategy {strategy.label} buckets by {stickiness!r}, the unit of"
+            f" the target would be {wanted!r}",
+            "that stays as it is; correct `unit`, or say `stickiness`",
         )
     if "random" in {stickiness, *(str(v.rest.get("stickiness")) for v in strategy.variants)}:
         yield _warn(
