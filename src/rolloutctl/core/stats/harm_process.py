@@ -11,9 +11,14 @@ the weight cancel out: ticks are strata and nothing is pooled. Under "θ is at m
 mean over a grid of θ has an expectation of at most 1 at every time, so by Ville's
 inequality it ever reaches 1/alpha with a probability of at most alpha, however often one looks.
 
-Exact for Poisson counts; for shares of requests it is conservative where θ0 is 1, because a
-hypergeometric count varies less than a binomial one (W. Hoeffding, "Probability inequalities
-for sums of bounded random variables", JASA 58 (1963), theorem 4). It is the discrete form of
+Exact for Poisson counts, and valid for requests at any θ0: for independent events of chance
+p_i, exp(L) has the expectation Π(1 + p_i(a-1)) over the canary's times Π(1 + p_i(b-1)) over
+control's, with b = (n1θ0+n0)/(n1θ+n0) and a = b·θ/θ0. As 1 + x is at most exp(x), that is at
+most exp(P1(a-1) + P0(b-1)) for the arms' expected bad events P1 and P0, which is 1 where
+P1/n1 is θ0·P0/n0 and less on the right side of it. The price: the more of all events are
+bad, the more conservative it is; `exact_gains` is not.
+
+It is the discrete form of
 the time-inhomogeneous Poisson test of M. Lindon and A. Malek, "Anytime-Valid Inference for
 Multinomial Count Data", NeurIPS 2022; conditioning tick by tick is the sequential form of
 the Cochran-Mantel-Haenszel test.
