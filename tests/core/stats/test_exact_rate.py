@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 
-
 from rolloutctl.core.stats.exact_gains import exact_gains
 from rolloutctl.core.stats.harm_process import GRID, begin, e_value, fold_gains, fold_tick
 
