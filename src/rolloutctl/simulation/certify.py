@@ -259,6 +259,7 @@ def _take(cases: tuple[Case, ...], seed: int) -> None:
 
     global _taken  # noqa: PLW0603 - a worker process has one order
     _taken = (cases, seed)
+    gc.freeze()
     gc.set_threshold(100_000)  # a run makes little that refers to itself
 
 

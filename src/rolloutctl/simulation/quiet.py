@@ -3,8 +3,9 @@
 While a step only holds, `decide` says "measure" whenever something is due and "wait" after
 it, until a verdict turns, the hold is over, or the deadline has come. `calm_until` names
 the conditions under which that is so, from the rules in `core.decide` and `core.step_rules`;
-in such a stretch only production's `measure` runs, look after look. Every other moment goes
-through production's `tick`.
+in such a stretch the gates only judge, look after look, as `runner.measure` has them do.
+Targets are not looked at meanwhile: nobody else edits a virtual one, and a look that finds
+what was left there is recorded nowhere. Every other moment goes through production's `tick`.
 
 SAFETY: that both drives write the same journal is no matter of belief: a test compares them
 event by event, and every certificate drives a part of its runs both ways.
@@ -26,7 +27,7 @@ from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.core.view import View
 from rolloutctl.errors import ExitCode
-from rolloutctl.runner.measure import context_of, measure, read_once
+from rolloutctl.runner.measure import context_of, read_once
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.runner.tick import tick
 from rolloutctl.simulation.rehearsal import Rehearsed, approve, ended
@@ -91,27 +92,21 @@ class _Stretch:
             _Watched(gate, view, rollout.adapters.sources[gate.source])
             for gate in view.judged_gates
         ]
-        self._observe = timedelta(seconds=view.playbook.limits.observe_s)
         self._ends_at, self._applied_at = view.hold_ends_at, view.applied_at
         self._step = view.step
 
     def look_on(self) -> None:
         """Measures whatever is due until something may have to be decided."""
         while (now := self._clock.now()) < self._calm:
-            due = [one for one in self._gates if one.due_at(self._rollout.state, now) <= now]
-            targets = [name for name, at in self._targets(now) if at <= now]
-            if not due and not targets:
-                return
-            if targets:
-                measure(self._rollout, (), targets)
+            state = self._rollout.state
+            due = [one for one in self._gates if one.due_at(state, now) <= now]
             if due:
                 self._judge(due, now)
             if not self._goes_on(now):
                 return
             state = self._rollout.state
             moments = [one.due_at(state, now) for one in self._gates]
-            moments += [at for _, at in self._targets(now)]
-            _sleep_until(self._rollout, min(self._calm, *moments))
+            _sleep_until(self._rollout, min([self._calm, *moments]))
 
     def _judge(self, due: Sequence[_Watched], now: datetime) -> None:
         """What production's `measure` does with gates, at one time for all of them."""
@@ -122,14 +117,6 @@ class _Stretch:
                 if known_as not in readings:
                     readings[known_as] = read_once(one.source, query, now)
         self._rollout.judged([one.judge(state, readings, now) for one in due])
-
-    def _targets(self, now: datetime) -> list[tuple[str, datetime]]:
-        """When each target that was written is to be looked at next."""
-        return [
-            (one.name, now if one.observed_at is None else one.observed_at + self._observe)
-            for one in self._rollout.state.targets.values()
-            if one.is_written
-        ]
 
     def _goes_on(self, now: datetime) -> bool:
         """Nothing has turned: neither a verdict, nor the rollout, nor its step's kind."""

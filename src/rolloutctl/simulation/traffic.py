@@ -111,10 +111,10 @@ class Traffic:
 
     def is_silent(self, gates: frozenset[str]) -> Fault | None:
         """The fault for which the source does not answer about these gates now."""
-        for fault in self._active:
-            if fault.silence is not None and fault.name in gates:
-                return fault
-        return None
+        if not self._active:
+            return None
+        told = (f for f in self._active if f.silence is not None and f.name in gates)
+        return next(told, None)
 
     def began_s(self, index: int) -> float | None:
         """When a fault began; None if it did not."""

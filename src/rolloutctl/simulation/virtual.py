@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import ClassVar
 
-from rolloutctl.core.exposure import FULL_BP, ZERO, Exposure
+from rolloutctl.core.exposure import CANARY, FULL_BP, ZERO, Exposure
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import (
     DataState,
@@ -155,6 +155,7 @@ class VirtualSource:
 
     def __init__(self, traffic: Traffic, clock: VirtualClock) -> None:
         self._traffic, self._clock = traffic, clock
+        self._at: datetime | None = None
         self.unknown: dict[str, None] = {}
 
     def probe(self) -> Sequence[Finding]:
@@ -163,7 +164,9 @@ class VirtualSource:
 
     def query(self, query: Query, at: datetime) -> Measurement:
         """The counters at `at`, as raw as they are. Raises `Unavailable` under a fault."""
-        self._traffic.advance(self._clock.second(at))
+        if at is not self._at:  # all questions of a look come with one time
+            self._traffic.advance(self._clock.second(at))
+            self._at = at
         place = self._traffic.streams.places.get(query.text)
         if place is None:
             self.unknown[query.text] = None
@@ -185,27 +188,25 @@ class VirtualSource:
         traffic = self._traffic
         if place.role is Role.EXPRESSION:
             slot = traffic.streams.slots[place.slot]
-            return (Sample(labels=(), value=traffic.number(slot, "canary")),)
+            return (Sample(labels=(), value=traffic.number(slot, CANARY)),)
         known = traffic.counts
         counts = [c for p in place.populations if (c := known.get((place.stream, p))) is not None]
         if not counts:
             return ()
         if place.role is Role.HISTOGRAM:
-            bounds = traffic.streams.slots[place.slot].bounds_s
-            rows = [count.buckets[place.slot] for count in counts]
-            row = rows[0] if len(rows) == 1 else [sum(cells) for cells in zip(*rows, strict=True)]
-            labels = bucket_labels(bounds)
-            return tuple(
-                [
-                    Sample(labels=one, value=float(number))
-                    for one, number in zip(labels, accumulate(row), strict=True)
-                ]
-            )
-        if place.role is Role.TOTAL:
-            number = sum(count.total for count in counts)
-        else:
-            number = sum(count.by_slot[place.slot] for count in counts)
-        return (Sample(labels=(), value=float(number)),)
+            return self._buckets(place, [count.buckets[place.slot] for count in counts])
+        number = 0.0
+        for count in counts:
+            number += count.total if place.role is Role.TOTAL else count.by_slot[place.slot]
+        return (Sample(labels=(), value=number),)
+
+    def _buckets(self, place: Place, rows: Sequence[Sequence[float]]) -> tuple[Sample, ...]:
+        """One cumulative counter a bound."""
+        row = rows[0] if len(rows) == 1 else [sum(cells) for cells in zip(*rows, strict=True)]
+        labels = bucket_labels(self._traffic.streams.slots[place.slot].bounds_s)
+        numbers = accumulate(row, initial=0.0)
+        next(numbers)
+        return tuple([Sample(labels=o, value=n) for o, n in zip(labels, numbers, strict=True)])
 
 
 @lru_cache(maxsize=_BOUNDS_MAX)
