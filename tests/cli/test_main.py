@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -143,6 +144,27 @@ def test_a_reader_that_left_changes_no_exit_code(folder):
 
     assert done.returncode == 0
     assert done.stderr == b""
+
+
+def on_a_full_disk(folder, *arguments):
+    """The exit code of a command whose both streams go to a full disk."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "rolloutctl.cli.main", *arguments]
+        return subprocess.run(command, check=False, stdout=full, stderr=full, cwd=folder).returncode
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_stops_no_kill_and_hides_no_lost_data(folder):
+    """The flag is brought to control, exit 0; a list that nobody can read is no success."""
+    flags = folder / "flags.json"
+    exposed = flags.read_text()
+
+    killed = on_a_full_disk(folder, "kill", f"flagd-file://{flags}#half", "--to", "gpt-4")
+    listed = on_a_full_disk(folder, "list", "--output", "json")
+
+    assert killed == ExitCode.DONE
+    assert flags.read_text() != exposed
+    assert listed == ExitCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 
@@ -5,7 +6,7 @@ import pytest
 import yaml
 
 from rolloutctl.credentials import remember
-from rolloutctl.ui.console import Console, Output, Style
+from rolloutctl.ui.console import Console, Output, Style, lost_data
 
 
 class Tty(io.StringIO):
@@ -90,3 +91,62 @@ def test_colours_only_where_a_person_wants_them(stream, environ, is_coloured):
     console = Console(out=stream(), environ=environ)
 
     assert ("\033[" in console.styled("text", Style.RED)) is is_coloured
+
+
+class Full(io.StringIO):
+    """A file on a disk that is full."""
+
+    def write(self, text):  # noqa: ARG002 - the stream's signature
+        """Fails as the system does."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_below_the_log_stops_nothing():
+    """SAFETY: `kill 2>>log` speaks before it acts; a log on a full disk must not stop it."""
+    out = io.StringIO()
+    console = Console(out=out, err=Full())
+
+    console.talk("killing …")
+    console.data("killed")
+
+    assert out.getvalue() == "killed\n"
+
+
+def test_data_that_cannot_be_written_is_told_once_and_remembered():
+    """A driver goes on; a command that only reads must not say that all went well."""
+    err = io.StringIO()
+    console = Console(out=Full(), err=err)
+
+    console.data("one")
+    console.data("two")
+
+    said = "error: standard output cannot be written: No space left on device"
+    assert err.getvalue().count(said) == 1
+    assert lost_data()
+    assert not lost_data()
+
+
+def test_what_the_stream_cannot_encode_is_escaped_as_json_does():
+    """A file's odd bytes, an ASCII terminal: still readable, and still the same JSON."""
+    raw = io.BytesIO()
+    console = Console(output=Output.NDJSON, out=io.TextIOWrapper(raw, encoding="ascii"))
+
+    console.data_line({"file": "é\U0001f642\udcff"})
+
+    assert json.loads(raw.getvalue()) == {"file": "é\U0001f642\udcff"}
+
+
+def test_closed_streams_are_silence(monkeypatch):
+    """`>&-` and `2>&-`: Python has no stream there at all; talk never lands among the data."""
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stderr", None)
+    Console(out=out).talk("talk")
+    monkeypatch.setattr("sys.stdout", None)
+    console = Console()
+
+    console.data("data")
+
+    assert out.getvalue() == ""
+    assert not console.can_ask
+    assert console.is_one_stream
+    assert console.line("", "text", Style.RED, on_err=True) == "text"

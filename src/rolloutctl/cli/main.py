@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Objects allocated before the collector looks for cycles; Python's own is 700. Imports only
 #: allocate what stays, so that looking costs 5 of the 55 ms of `import typer` (Python 3.11).
 GC_THRESHOLD = 50_000
+#: Commands whose data is all they do: lost data is their failure. The exit code of the others
+#: says what became of the rollout, whoever reads it.
+READING = frozenset({"list", "status", "explain", "schema", "lint", "plan"})
 #: Set to 1 to see the traceback of an uncaught error.
 DEBUG_VARIABLE = "ROLLOUTCTL_DEBUG"
 
@@ -48,7 +51,7 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
         sys.stdout.write(f"rolloutctl {__version__}\n")
         return ExitCode.DONE
     try:
-        return _invoke(arguments)
+        return _unless_lost(_invoke(arguments), arguments)
     except RolloutctlError as error:
         _report(error, arguments)
         return error.exit_code
@@ -58,6 +61,17 @@ def run(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes one line
         _report_bug(error, arguments, debug=environ.get(DEBUG_VARIABLE) == "1")
         return ExitCode.BUG
+
+
+def _unless_lost(code: ExitCode, arguments: Sequence[str]) -> ExitCode:
+    """The code, unless it praises a command that only reads and whose data got lost."""
+    from rolloutctl.errors import ExitCode  # noqa: PLC0415 - as above
+
+    if code is not ExitCode.DONE or not READING.intersection(arguments[:1]):
+        return code
+    from rolloutctl.ui.console import lost_data  # noqa: PLC0415 - as above
+
+    return ExitCode.UNAVAILABLE if lost_data() else code
 
 
 def output_wanted(arguments: Sequence[str]) -> str:

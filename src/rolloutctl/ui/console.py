@@ -12,12 +12,15 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
+from threading import Event
 from typing import IO
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.credentials import redact
 from rolloutctl.ui.table import wrapped
 
+#: Set while data could not be written; of this process, because streams are.
+_lost = Event()
 #: Columns assumed where no terminal says otherwise.
 WIDTH_DEFAULT = 80
 #: Narrower terminals get lines of this width anyway; tables cannot be narrower.
@@ -48,6 +51,7 @@ class Console:
 
     A reader that went away (`| head`) ends the data, never the command: a rollout that is
     being driven must not stop because nobody reads its log. The exit code stays.
+    SAFETY: a full disk below a log stops nothing either; `kill` speaks before it acts.
     """
 
     def __init__(
@@ -68,18 +72,17 @@ class Console:
         """Writes lines to stdout, at once."""
         if self.reader_left:
             return
-        try:
-            print(redact(text), file=self._stdout, flush=True)
-        except BrokenPipeError:
-            self.reader_left = True
-            _silence(self._stdout)
+        error = _write(self._stdout, text)
+        if error is None:
+            return
+        self.reader_left = True
+        if not isinstance(error, BrokenPipeError):
+            _lost.set()
+            self.talk(f"error: standard output cannot be written: {error.strerror}")
 
     def talk(self, text: str) -> None:
-        """Writes lines to stderr, at once; a closed stderr is no reason to stop."""
-        try:
-            print(redact(text), file=self._stderr, flush=True)
-        except BrokenPipeError:
-            _silence(self._stderr)
+        """Writes lines to stderr, at once; a broken stderr is no reason to stop."""
+        _write(self._stderr, text)
 
     def document(self, value: Mapping[str, Json], table: Callable[[], str]) -> None:
         """Writes one document to stdout in the asked form; `table` makes the text one."""
@@ -105,7 +108,7 @@ class Console:
     @property
     def can_ask(self) -> bool:
         """Whether a person can read a question and answer it."""
-        return sys.stdin is not None and sys.stdin.isatty() and self._stderr.isatty()
+        return sys.stdin is not None and sys.stdin.isatty() and _is_terminal(self._stderr)
 
     def answer(self) -> str:
         """One line from the person at the terminal; "" if it is closed."""
@@ -119,7 +122,7 @@ class Console:
     def styled(self, text: str, style: Style | None, *, on_err: bool = False) -> str:
         """`text` in a style, where the stream is a terminal that wants colours."""
         stream = self._stderr if on_err else self._stdout
-        if style is None or not stream.isatty() or self._environ.get("NO_COLOR"):
+        if style is None or not _is_terminal(stream) or self._environ.get("NO_COLOR"):
             return text
         if self._environ.get("TERM") == "dumb":
             return text
@@ -131,7 +134,7 @@ class Console:
         Elsewhere it stays one line, which is what a log is searched by.
         """
         stream = self._stderr if on_err else self._stdout
-        if stream.isatty() and "\n" not in text:
+        if _is_terminal(stream) and "\n" not in text:
             folded = wrapped(f"{head}{text}", self.width, indent=" " * len(head))
             text = folded[len(head) :]
         return f"{head}{self.styled(text, style, on_err=on_err)}"
@@ -139,15 +142,22 @@ class Console:
     @property
     def is_one_stream(self) -> bool:
         """Whether whoever reads stdout reads stderr too, as far as one can know."""
-        return self._stdout.isatty() == self._stderr.isatty()
+        return _is_terminal(self._stdout) == _is_terminal(self._stderr)
 
     @property
-    def _stdout(self) -> IO[str]:
+    def _stdout(self) -> IO[str] | None:
         return sys.stdout if self._out is None else self._out
 
     @property
-    def _stderr(self) -> IO[str]:
+    def _stderr(self) -> IO[str] | None:
         return sys.stderr if self._err is None else self._err
+
+
+def lost_data() -> bool:
+    """Whether data could not be written since this was last asked."""
+    was_lost = _lost.is_set()
+    _lost.clear()
+    return was_lost
 
 
 def to_json(value: Json) -> str:
@@ -166,6 +176,39 @@ def to_yaml(value: Json) -> str:
 
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
     return text.rstrip("\n")
+
+
+def _write(stream: IO[str] | None, text: str) -> OSError | None:
+    """Writes lines; returns why they could not be written. No stream (`2>&-`) takes all."""
+    if stream is None:
+        return None
+    clean = redact(text)
+    try:
+        try:
+            print(clean, file=stream, flush=True)
+        except UnicodeEncodeError as error:
+            print(_escaped(clean, error.encoding), file=stream, flush=True)
+    except OSError as error:
+        _silence(stream)
+        return error
+    return None
+
+
+def _escaped(text: str, encoding: str) -> str:
+    """Characters that the encoding lacks as JSON writes them, so that JSON stays JSON."""
+
+    def shown(character: str) -> str:
+        try:
+            character.encode(encoding)
+        except UnicodeEncodeError:
+            return json.dumps(character)[1:-1]
+        return character
+
+    return "".join(shown(character) for character in text)
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _silence(stream: IO[str]) -> None:
