@@ -34,11 +34,13 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "mean": "rolloutctl.gates.mean:Mean",
         "ratio-metric": "rolloutctl.gates.ratio_metric:RatioMetric",
         "sample-ratio": "rolloutctl.gates.sample_ratio:SampleRatio",
+        "experiment": "rolloutctl.gates.experiment:ExperimentGate",
         "threshold": "rolloutctl.gates.threshold:Threshold",
     },
     "steps": {
         "shadow": "rolloutctl.steps.shadow:Shadow",
         "canary": "rolloutctl.steps.canary:Canary",
+        "experiment": "rolloutctl.steps.experiment:ExperimentStep",
         "wait": "rolloutctl.steps.wait:Wait",
         "run": "rolloutctl.steps.run:Run",
         "notify": "rolloutctl.steps.notify:Notify",

@@ -25,6 +25,7 @@ from rolloutctl.core.ports import Kinds
 from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.errors import RolloutctlError
 from rolloutctl.gates.compare import Compare
+from rolloutctl.gates.experiment import ExperimentGate
 from rolloutctl.gates.threshold import Threshold
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.runner import start as starting
@@ -33,6 +34,7 @@ from rolloutctl.runner.kill import in_turn
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.steps.canary import Canary, CanarySpec
+from rolloutctl.steps.experiment import ExperimentStep
 from rolloutctl.steps.notify import Notify
 from rolloutctl.steps.run import Run
 from rolloutctl.steps.shadow import Shadow, ShadowSpec
@@ -50,8 +52,8 @@ from rolloutctl.testing import (
 from worlds.invocations import SimInvoker
 
 KINDS = Kinds(
-    gates={"threshold": Threshold(), "compare": Compare()},
-    steps={kind.name: kind() for kind in (Canary, Shadow, Wait, Run, Notify)},
+    gates={"threshold": Threshold(), "compare": Compare(), "experiment": ExperimentGate()},
+    steps={kind.name: kind() for kind in (Canary, Shadow, Wait, Run, Notify, ExperimentStep)},
 )
 ACTOR = ev.Actor(name="ana@host", terminal="pts/1", pid=1)
 ROLLOUT = "r-test"

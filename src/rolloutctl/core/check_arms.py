@@ -8,8 +8,8 @@ from rolloutctl.core.arm_names import only_target
 from rolloutctl.core.check_exposures import Walk
 from rolloutctl.core.document import Node
 from rolloutctl.core.exposure import FULL_BP, Exposure
-from rolloutctl.core.parse_steps import ParsedStep
-from rolloutctl.core.parsing import Parsing, child
+from rolloutctl.core.parse_steps import ParsedStep, node_of_gate
+from rolloutctl.core.parsing import Parsing
 from rolloutctl.core.playbook import Gate
 
 
@@ -17,7 +17,7 @@ def check_arms(parsing: Parsing, section: Node, *, steps: Sequence[ParsedStep], 
     """Tells of comparisons without a canary to judge, or without a control left."""
     playbook = walk.playbook
     for gate in playbook.gates.values():
-        node = child(section, gate.name) or section
+        node = node_of_gate(gate.name, section, steps)
         plugin = parsing.plugin("gates", gate.kind, at=node, what="gate kind")
         if not getattr(plugin, "compares_arms", False):
             continue

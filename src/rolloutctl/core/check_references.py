@@ -8,8 +8,8 @@ from rolloutctl.core.arm_names import arm_names, names_of_arm, only_mirrors
 from rolloutctl.core.check_exposures import Walk
 from rolloutctl.core.document import Node
 from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, split
-from rolloutctl.core.parse_steps import ParsedStep
-from rolloutctl.core.parsing import Parsing, child, locate
+from rolloutctl.core.parse_steps import ParsedStep, node_of_gate
+from rolloutctl.core.parsing import Parsing, locate
 from rolloutctl.core.playbook import Gate, Playbook
 from rolloutctl.core.references import references
 from rolloutctl.core.report import listed, suggestion
@@ -32,7 +32,7 @@ def check_references(
     used = {name for one in steps for name in (*one.step.gates, *one.step.before)}
     mirrored = dict.fromkeys(playbook.targets, split(0, shadow_bp=1))
     for gate in playbook.gates.values():
-        node = child(section, gate.name) or section
+        node = node_of_gate(gate.name, section, steps)
         if gate.name not in used and gate.name not in playbook.guardrails:
             parsing.report.warning(node, f"gates.{gate.name}: no step uses it", fix="remove it")
         if not all_usable:

@@ -12,6 +12,7 @@ from rolloutctl.core.check_exposures import check_exposures
 from rolloutctl.core.check_references import check_references
 from rolloutctl.core.decode import Decoder
 from rolloutctl.core.document import Node
+from rolloutctl.core.implied_gates import imply_gates
 from rolloutctl.core.parse_entries import (
     Surroundings,
     check_numbers,
@@ -161,15 +162,17 @@ def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:
     guardrails = parsing.check_known(
         root.guardrails, gates, nodes=child(document, "guardrails") or document, what="gate"
     )
+    steps = parse_steps(parsing, root.steps, Declared(targets=targets, gates=gates))
+    steps, implied = imply_gates(parsing, steps, around, taken=gates)
     return _Parts(
         root=root,
         targets=targets,
         sources=sources,
         notifiers=parse_notifiers(parsing, root.notifiers),
-        gates=gates,
+        gates={**gates, **implied},
         guardrails=guardrails,
         limits=parse_limits(parsing, root.limits),
-        steps=parse_steps(parsing, root.steps, Declared(targets=targets, gates=gates)),
+        steps=steps,
     )
 
 

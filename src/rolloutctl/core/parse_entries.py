@@ -172,6 +172,11 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
     kind = _named(parsing, "gates", "kind", name=name, node=node)
     if kind is None:
         return None
+    if getattr(kind, "is_implied", False):
+        message = f"{where}: a gate of kind {kind.name} is made by the step of that kind"
+        fix = f"remove it, and write a step - {kind.name}: {{…}}"
+        parsing.report.error(child(node, "kind") or name, message, fix=fix)
+        return None
     found = parsing.gate_decoder.mapping(node, (GateShape, kind.Spec), where, at=name)
     shape = found.build_lenient(GateShape)
     own = {key.text for key, _ in node.pairs}
@@ -269,6 +274,13 @@ def _check_source(
             fix = f"add source: one of {', '.join(around.sources) or 'the declared sources'}"
             parsing.report.error(name, f"{where}: source is missing", fix=fix)
         return
+    check_source(parsing, at, kinds, where=where, around=around)
+
+
+def check_source(
+    parsing: Parsing, at: Node, kinds: frozenset[str], *, where: str, around: Surroundings
+) -> None:
+    """Tells of a source that is not declared, or cannot answer `kinds` of queries."""
     source = str(parsing.gate_decoder.value(at, str, where))
     if source not in around.sources:
         message = f"{where}: unknown source {source!r:.80}"

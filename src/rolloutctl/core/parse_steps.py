@@ -19,7 +19,7 @@ STEPS_MAX = 200
 #: The longest value that becomes part of a step's own name.
 NAMING_MAX_CHARS = 24
 #: Step kinds that a later version will know.
-RESERVED_STEPS = frozenset({"experiment", "switch", "deploy", "cleanup"})
+RESERVED_STEPS = frozenset({"switch", "deploy", "cleanup"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,14 @@ class ParsedStep:
     """A step, its kind, and where it stands.
 
     `can_plan` is False when its targets are in error, or its kind objects to it.
+    `implied` is the name of the gate that its kind implies, "" if it implies none.
     """
 
     step: Step
     kind: StepKind
     node: Node
     can_plan: bool
+    implied: str = ""
 
     @property
     def at(self) -> Node:
@@ -77,7 +79,9 @@ def _step(
     kind_class = _kind(parsing, node, where)
     if kind_class is None:
         return None
-    found = parsing.decoder.mapping(node, (StepShape, kind_class.Spec), where)
+    # A kind that implies a gate holds that gate's queries, which name arms.
+    decoder = parsing.gate_decoder if hasattr(kind_class, "implied_gate") else parsing.decoder
+    found = decoder.mapping(node, (StepShape, kind_class.Spec), where)
     shape = found.build_lenient(StepShape)
     known = {
         list_name: parsing.check_known(
@@ -106,6 +110,12 @@ def _step(
     )
     has_problems = parsing.tell(kind.problems(spec, step), node, where)
     return ParsedStep(step=step, kind=kind, node=node, can_plan=all_usable and not has_problems)
+
+
+def node_of_gate(name: str, section: Node, steps: Sequence[ParsedStep]) -> Node:
+    """Where a gate is written: its entry of `gates`, or the step that implies it."""
+    implying = (one.node for one in steps if one.implied == name)
+    return child(section, name) or next(implying, section)
 
 
 def _kind(parsing: Parsing, node: Node, where: str) -> Any:

@@ -113,6 +113,7 @@ def _steps(
                 exposures[effect.target] = effect.exposure
             else:
                 others.append(_words(effect))
+        others += getattr(kinds.steps[step.kind], "remarks", lambda _: ())(step.spec)
         planned.append(_step(playbook, step, writes, others=others))
     return tuple(planned)
 

@@ -213,6 +213,8 @@ class GateKind(Protocol):
     A kind whose failure does not mean that the canary is bad may say with `default_on_fail`
     (an `OnFail`) what it leads to unless the gate says otherwise.
 
+    * `is_implied`: a kind of step makes it; nobody writes it under `gates`.
+
     And, as a method that is taken for True where it is missing:
 
     * `counts_events(spec) -> bool`: its verdicts have a `sample`, so `min_sample` can hold.
@@ -297,7 +299,11 @@ class StepKind(Protocol):
     `Spec` is a frozen dataclass: the field named like the kind holds the value of the
     step's key (`canary: 5%`), its other fields are further keys of the step. Fields of
     type `Weight`, `Duration`, `Cohort` and nested frozen dataclasses are decoded by
-    `core.decode`.
+    `core.decode`. A kind may have, as methods:
+
+    * `implied_gate(spec, step) -> ImpliedGate`: a gate that judges the step besides those
+      that it names; called where `problems` found none.
+    * `remarks(spec) -> Sequence[str]`: what the plan should say of it.
     """
 
     name: ClassVar[str]

@@ -99,7 +99,12 @@ def _targets(catalog: Catalog) -> Schema:
 
 
 def _by_kind(catalog: Catalog, group: str, shape: type) -> Schema:
-    return {"oneOf": [_entry(catalog, group, name, shape=shape) for name in catalog.names(group)]}
+    written = [
+        name
+        for name in catalog.names(group)
+        if not getattr(catalog.load(group, name), "is_implied", False)
+    ]
+    return {"oneOf": [_entry(catalog, group, name, shape=shape) for name in written]}
 
 
 def _entry(catalog: Catalog, group: str, name: str, *, shape: type) -> Schema:

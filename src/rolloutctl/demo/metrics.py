@@ -45,6 +45,15 @@ class ServiceMetrics:
         self._feedback = Counter(
             "llm_feedback", "What users said.", ("model", "thumbs"), registry=self.registry
         )
+        self._conversations = Counter(
+            "llm_conversations", "Conversations begun.", ("model",), registry=self.registry
+        )
+        self._solved = Counter(
+            "llm_conversations_solved",
+            "Conversations in which nothing further was asked.",
+            ("model",),
+            registry=self.registry,
+        )
         for model in MODELS:
             self._declare(model)
 
@@ -56,6 +65,8 @@ class ServiceMetrics:
                 metric.labels(model, mode)
         for thumbs in ("up", "down"):
             self._feedback.labels(model, thumbs)
+        self._conversations.labels(model)
+        self._solved.labels(model)
 
     def count(self, answer: Answer, mode: str) -> None:
         """Counts one answer. Feedback is only ever given to live answers.
@@ -66,7 +77,15 @@ class ServiceMetrics:
         self._duration.labels(answer.model, mode).observe(answer.latency_s)
         self._cost.labels(answer.model, mode).inc(answer.cost_usd)
         self._tokens.labels(answer.model, mode).inc(answer.tokens)
-        if answer.thumbs and mode == LIVE:
+        if mode == LIVE:
+            self._count_conversation(answer)
+
+    def _count_conversation(self, answer: Answer) -> None:
+        """In this application every question begins a conversation."""
+        self._conversations.labels(answer.model).inc()
+        if answer.is_solved:
+            self._solved.labels(answer.model).inc()
+        if answer.thumbs:
             self._feedback.labels(answer.model, answer.thumbs).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:

@@ -30,11 +30,15 @@ class Model:
     tokens: int
     usd_per_token: float
     thumbs_up_share: float
+    solved_share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one question cost. `thumbs` is empty where the user said nothing."""
+    """What one question cost. `thumbs` is empty where the user said nothing.
+
+    `is_solved` where the user asked nothing further: what an A/B experiment counts.
+    """
 
     model: str
     status: int
@@ -42,6 +46,7 @@ class Answer:
     tokens: int
     cost_usd: float
     thumbs: str
+    is_solved: bool = False
 
 
 MODELS = {
@@ -53,6 +58,7 @@ MODELS = {
         tokens=420,
         usd_per_token=0.00003,
         thumbs_up_share=0.80,
+        solved_share=0.40,
     ),
     CANARY: Model(
         name=CANARY,
@@ -62,6 +68,7 @@ MODELS = {
         tokens=380,
         usd_per_token=0.000015,
         thumbs_up_share=0.86,
+        solved_share=0.70,
     ),
 }
 
@@ -74,6 +81,7 @@ def gone_bad(model: Model) -> Model:
         latency_spread_ms=model.latency_spread_ms * 12,
         failure_share=0.4,
         thumbs_up_share=0.2,
+        solved_share=0.05,
     )
 
 
@@ -86,6 +94,7 @@ class Backend:
     def __init__(self, model: Model, *, seed: int = 1) -> None:
         self._model = model
         self._random = random.Random(f"{model.name}/{seed}")  # noqa: S311 - simulation
+        self._solving = random.Random(f"{model.name}/{seed}/solved")  # noqa: S311 - simulation
         self._lock = threading.Lock()
 
     def break_down(self) -> None:
@@ -101,6 +110,7 @@ class Backend:
             latency_ms = max(1.0, draw.gauss(model.latency_ms, model.latency_spread_ms))
             says_something = draw.randrange(self.FEEDBACK_EVERY) == 0
             is_up = draw.random() < model.thumbs_up_share
+            is_solved = self._solving.random() < model.solved_share
             tokens = draw.randint(model.tokens * 9 // 10, model.tokens * 11 // 10)
         thumbs = ("up" if is_up else "down") if says_something and not failed else ""
         return Answer(
@@ -110,6 +120,7 @@ class Backend:
             tokens=0 if failed else tokens,
             cost_usd=0.0 if failed else tokens * model.usd_per_token,
             thumbs=thumbs,
+            is_solved=is_solved and not failed,
         )
 
 
