@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rolloutctl.core.sight import Outlook
+from rolloutctl.gates.compare import Compare
+from rolloutctl.gates.compare_spec import CompareSpec, Dependence
+from rolloutctl.gates.latency import Latency
+from rolloutctl.gates.latency_spec import LatencySpec
 from rolloutctl.gates.margin import NO_WORSE, parse_margin
 from rolloutctl.gates.sights import share_sight
 from rolloutctl.gates.threshold import Threshold
@@ -74,6 +80,53 @@ def test_without_bad_events_or_traffic_nothing_is_ever_seen():
 def test_an_effect_within_the_margin_is_never_seen():
     """It is accepted."""
     assert sight(outlook(), margin=parse_margin("3x")).seconds is None
+
+
+COMPARE = CompareSpec(bad='b{m="${arm.is}"}', total='t{m="${arm.is}"}')
+
+
+def test_a_comparison_sees_its_effect():
+    """2x unless the gate says otherwise."""
+    assert Compare().sight(COMPARE, outlook()) == sight(outlook())
+    assert Compare().sight(replace(COMPARE, effect="4x"), outlook()).seconds < 600
+
+
+def test_clustered_events_are_not_foreseen():
+    """They are fewer than they look, and nobody knows by how much."""
+    spec = replace(COMPARE, dependence=Dependence.CLUSTERED)
+
+    assert Compare().sight(spec, outlook()) is None
+
+
+def test_of_several_bounds_the_one_that_sees_first_is_told():
+    """1 s is crossed by 10 %, 5 s by 0.1 %; each has half of the error rate."""
+    spec = LatencySpec(histogram='h{m="${arm.is}"}', above=("1s", "5s"))
+    buckets = {"inf": 50.0, "1.0": 45.0, "5.0": 49.95}
+
+    both = Latency().sight(spec, replace(outlook(), per_s=buckets))
+    alone = Latency().sight(replace(spec, above="1s"), replace(outlook(), per_s=buckets))
+
+    assert both.effect == "2x as many slow requests"
+    assert alone.seconds < both.seconds < 1.5 * alone.seconds
+
+
+def test_without_buckets_a_latency_cannot_be_foreseen():
+    """A stated traffic says nothing of how long requests take."""
+    spec = LatencySpec(histogram='h{m="${arm.is}"}', above="1s")
+
+    assert Latency().sight(spec, outlook()) is None
+
+
+@pytest.mark.parametrize("effect", ["1x", "lots"])
+def test_an_effect_that_is_none_is_a_problem(effect):
+    """In both kinds."""
+    latency = LatencySpec(histogram='h{m="${arm.is}"}', above="1s", effect=effect)
+
+    for found in (
+        Compare().problems(replace(COMPARE, effect=effect)),
+        Latency().problems(latency),
+    ):
+        assert [key for key, _, _ in found] == ["effect"]
 
 
 def threshold(**changes):

@@ -22,6 +22,7 @@ from rolloutctl.core.evolve import evolve
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
+from rolloutctl.core.sight import Outlook, Sight
 from rolloutctl.core.stats.harm_process import e_value
 from rolloutctl.core.verdict import Verdict
 from rolloutctl.gates.arm_evidence import (
@@ -37,7 +38,9 @@ from rolloutctl.gates.compare_course import Course, advance, course_of, shares_o
 from rolloutctl.gates.compare_spec import CompareSpec, Dependence, problems_of
 from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
 from rolloutctl.gates.control_seen import Share
+from rolloutctl.gates.margin import parse_margin
 from rolloutctl.gates.shown import arms_shown, share_numbers
+from rolloutctl.gates.sights import share_sight
 
 
 class Compare:
@@ -64,6 +67,18 @@ class Compare:
     def queries(self, spec: CompareSpec, context: GateContext) -> Sequence[Query]:
         """Both texts for control, then both for the canary."""
         return arm_queries(spec.asked(), context)
+
+    def sight(self, spec: CompareSpec, outlook: Outlook) -> Sight | None:
+        """When `effect` is seen; clustered events are fewer than they look, so not said."""
+        if spec.dependence is Dependence.CLUSTERED:
+            return None
+        return share_sight(
+            outlook,
+            bad_per_s=outlook.per_s.get("bad", 0.0),
+            total_per_s=outlook.per_s.get("total", 0.0),
+            margin=spec.accepted(),
+            effect=parse_margin(spec.effect),
+        )
 
     def assess(
         self,

@@ -42,6 +42,7 @@ class CompareSpec:
     control_max: Share = doc(
         "a control worse than this is unhealthy itself, and nothing is concluded", default=0.0
     )
+    effect: str = doc("the harm that `plan` tells when it is seen: 2x, +1pp (2x)", default="2x")
     dependence: Dependence = doc(
         "clustered: requests of one user fail together, judged in batches of 5m (independent)",
         default=Dependence.INDEPENDENT,
@@ -65,6 +66,16 @@ def problems_of(spec: CompareSpec) -> Iterator[Problem]:
     """Everything wrong with a spec."""
     yield from text_problems({"bad": spec.bad, "total": spec.total})
     yield from margin_problems(spec.margin, strict=spec.strict)
+    yield from effect_problems(spec.effect)
+
+
+def effect_problems(effect: str) -> Iterator[Problem]:
+    """Can the harm that is to be seen be read, and is it one?"""
+    try:
+        if parse_margin(effect) == NO_WORSE:
+            yield "effect", "1x is no harm", "write what must be seen, such as 2x"
+    except ValueError as unreadable:
+        yield "effect", f"cannot read {effect!r:.80}", str(unreadable)
 
 
 def margin_problems(margin: str, *, strict: bool) -> Iterator[Problem]:

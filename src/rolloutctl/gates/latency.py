@@ -24,6 +24,7 @@ from rolloutctl.core.evolve import evolve
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
+from rolloutctl.core.sight import Outlook, Sight
 from rolloutctl.core.stats.classic_histogram import Quantile, quantile_of
 from rolloutctl.core.stats.harm_process import e_value
 from rolloutctl.core.verdict import Verdict
@@ -33,7 +34,9 @@ from rolloutctl.gates.compare_course import Course, advance, course_of
 from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
 from rolloutctl.gates.control_seen import Share
 from rolloutctl.gates.latency_spec import LatencySpec, problems_of
+from rolloutctl.gates.margin import parse_margin
 from rolloutctl.gates.readings import error
+from rolloutctl.gates.sights import share_sight
 
 #: The bucket of all events, as it is named in counts.
 WHOLE = str(math.inf)
@@ -67,6 +70,29 @@ class Latency:
     def queries(self, spec: LatencySpec, context: GateContext) -> Sequence[Query]:
         """The histogram of control, then that of the canary."""
         return arm_queries(spec.asked(), context)
+
+    def sight(self, spec: LatencySpec, outlook: Outlook) -> Sight | None:
+        """When `effect` is seen at the bound that sees it first.
+
+        Several bounds share the error rate. None where the source told no buckets.
+        """
+        total_per_s = outlook.per_s.get(WHOLE)
+        if total_per_s is None:
+            return None
+        bounds = spec.bounds()
+        outlook = evolve(outlook, error_rate=outlook.error_rate / len(bounds))
+        found = [
+            share_sight(
+                outlook,
+                bad_per_s=total_per_s - outlook.per_s.get(str(bound), total_per_s),
+                total_per_s=total_per_s,
+                margin=spec.accepted(),
+                effect=parse_margin(spec.effect),
+            )
+            for bound in bounds
+        ]
+        first = min(found, key=lambda one: math.inf if one.seconds is None else one.seconds)
+        return evolve(first, effect=f"{spec.effect} as many slow requests")
 
     def assess(
         self,

@@ -9,7 +9,12 @@ from functools import lru_cache
 
 from rolloutctl.core.units import Name, Share, doc, parse_duration
 from rolloutctl.gates.arms import Asked
-from rolloutctl.gates.compare_spec import Problem, margin_problems, text_problems
+from rolloutctl.gates.compare_spec import (
+    Problem,
+    effect_problems,
+    margin_problems,
+    text_problems,
+)
 from rolloutctl.gates.control_seen import ControlSeen
 from rolloutctl.gates.margin import NO_WORSE, Margin, parse_margin
 
@@ -36,6 +41,7 @@ class LatencySpec:
     control_max: Share = doc(
         "a control worse than this is unhealthy itself, and nothing is concluded", default=0.0
     )
+    effect: str = doc("the harm that `plan` tells when it is seen: 2x, +1pp (2x)", default="2x")
 
     def asked(self) -> Asked:
         """The text asked of both arms; its events are told apart by bucket."""
@@ -75,6 +81,7 @@ def problems_of(spec: LatencySpec) -> Iterator[Problem]:
     """Everything wrong with a spec."""
     yield from text_problems({"histogram": spec.histogram})
     yield from margin_problems(spec.margin, strict=spec.strict)
+    yield from effect_problems(spec.effect)
     try:
         bounds = spec.bounds()
     except ValueError as unreadable:
