@@ -16,7 +16,7 @@ from rolloutctl.core.json_types import Json
 from rolloutctl.core.machine import fold
 from rolloutctl.core.ports import RolloutRow
 from rolloutctl.core.state import Phase, RolloutState
-from rolloutctl.errors import ExitCode
+from rolloutctl.errors import ExitCode, IllegalEvent, JournalUnavailable
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.documents import time_json
 from rolloutctl.ui.messages import API_VERSION
@@ -24,7 +24,7 @@ from rolloutctl.ui.rollout_view import exposed_targets, readable_owner
 from rolloutctl.ui.table import table
 
 if TYPE_CHECKING:
-    from rolloutctl.core.ports import Catalog, Clock, Journal
+    from rolloutctl.core.ports import Clock, Journal
 
 #: Rollouts shown unless told otherwise; each costs a reading of its journal.
 SHOWN_DEFAULT = 50
@@ -53,30 +53,33 @@ def run(
     console = Console(output=output)
     ledger = wiring.journal(store, os.environ, read_only=True)
     rows = ledger.rollouts(open_only=open_only)
-    shown = standings(rows[:limit], ledger, known=wiring.catalog(), at=wiring.clock())
-    write_list(console, shown)
+    code = list_rows(console, rows[:limit], ledger, at=wiring.clock())
     if len(rows) > limit:
         console.talk(f"{len(rows) - limit} older ones not shown; --limit {len(rows)} shows all")
-    return ExitCode.DONE
+    return code
 
 
-def standings(
-    rows: Sequence[RolloutRow], ledger: Journal, *, known: Catalog, at: Clock
-) -> list[Listed]:
-    """Folds each of the rollouts."""
-    del known
+def list_rows(
+    console: Console, rows: Sequence[RolloutRow], ledger: Journal, *, at: Clock
+) -> ExitCode:
+    """Lists what can be followed and names what cannot: one must not hide the others.
+
+    Returns 5 if a rollout is missing from the list.
+    """
     now = at.now()
-    return [
-        Listed(
-            row=row,
-            state=fold(row.rollout_id, ledger.read(row.rollout_id)),
-            driver=_driver(row, now),
-        )
-        for row in rows
-    ]
+    listed = []
+    for row in rows:
+        try:
+            state = fold(row.rollout_id, ledger.read(row.rollout_id))
+        except (IllegalEvent, JournalUnavailable) as error:
+            console.talk(f"error: {row.rollout_id}: {error.message}\n  hint: {error.hint}")
+        else:
+            listed.append(Listed(row=row, state=state, driver=_driver(row, now)))
+    _write_list(console, listed, is_whole=len(listed) == len(rows))
+    return ExitCode.DONE if len(listed) == len(rows) else ExitCode.UNAVAILABLE
 
 
-def write_list(console: Console, listed: Sequence[Listed]) -> None:
+def _write_list(console: Console, listed: Sequence[Listed], *, is_whole: bool) -> None:
     """Writes the list in the asked form; nothing at all is a list, too."""
     if console.output is Output.NDJSON:
         for one in listed:
@@ -88,7 +91,7 @@ def write_list(console: Console, listed: Sequence[Listed]) -> None:
         "rollouts": [_json(one) for one in listed],
     }
     console.document(document, lambda: _table(listed, console.width))
-    if not listed:
+    if is_whole and not listed:
         console.talk("no rollouts; begin one with: rolloutctl start FILE")
 
 

@@ -21,7 +21,6 @@ from rolloutctl.cli.retention import parse_retention, prune
 from rolloutctl.cli.survey import survey_sources, survey_targets
 from rolloutctl.clock import random_suffix
 from rolloutctl.core.decide import exit_code
-from rolloutctl.core.machine import fold
 from rolloutctl.core.plan import Plan, build
 from rolloutctl.errors import Conflict, ExitCode, UsageError
 from rolloutctl.runner.start import start
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal
     from rolloutctl.runner.adapters import Adapters
     from rolloutctl.runner.rollout import Rollout
+    from rolloutctl.store.sqlite import SqliteJournal
 
 
 def run(  # noqa: PLR0913 - one parameter an option, named by the command line
@@ -151,19 +151,18 @@ def _exists(ledger: Journal, rollout_id: str, playbook: Playbook) -> bool:
     return True
 
 
-def _raise_if_held(playbook: Playbook, adapters: Adapters, ledger: Journal) -> None:
+def _raise_if_held(playbook: Playbook, adapters: Adapters, ledger: SqliteJournal) -> None:
     """Names the open rollout that holds one of the targets, before the plan calls it exposed.
 
     The journal refuses it again, atomically, when the rollout is recorded.
     """
     wanted = {adapters.providers[name].address(t) for name, t in playbook.targets.items()}
-    for row in ledger.rollouts(open_only=True):
-        state = fold(row.rollout_id, ledger.read(row.rollout_id))
-        taken = sorted(wanted & {target.address for target in state.targets.values()})
-        if taken:
+    for address in sorted(wanted):
+        holder = ledger.holder(address)
+        if holder:
             raise Conflict(
-                f"{', '.join(taken)} is being changed by the open rollout {row.rollout_id}",
-                hint=f"go on with it, or end it first: rolloutctl status {row.rollout_id}",
+                f"{address} is being changed by the open rollout {holder}",
+                hint=f"go on with it, or end it first: rolloutctl status {holder}",
             )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import lease_of, standing_of
-from rolloutctl.cli.listing import standings, write_list
+from rolloutctl.cli.listing import list_rows
 from rolloutctl.cli.options import OutputOption, StoreOption
 from rolloutctl.errors import ExitCode
 from rolloutctl.ui.console import Console, Output
@@ -36,8 +36,7 @@ def run(
     if not rollout_id:
         rows = ledger.rollouts(open_only=True)
         if len(rows) != 1:
-            write_list(console, standings(rows, ledger, known=known, at=clock))
-            return ExitCode.DONE
+            return list_rows(console, rows, ledger, at=clock)
         rollout_id = rows[0].rollout_id
     opened = wiring.open_rollout(rollout_id, ledger, known=known, at=clock)
     standing = standing_of(opened, lease_of(ledger, rollout_id))
