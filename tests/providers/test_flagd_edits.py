@@ -391,6 +391,16 @@ def test_an_address_is_equal_for_all_names_of_a_file(tmp_path):
     assert PROVIDER.parse_address(address) == {"file": str(path), "flag": "x#y"}
 
 
+def test_an_address_may_hold_the_bytes_of_any_file_name(tmp_path):
+    """As the shell hands them over, and as `plan` prints them: the same file."""
+    name = os.fsdecode(b"\xff.json")
+
+    fields = PROVIDER.parse_address(f"flagd-file://{tmp_path}/{name}#\udcfe")
+
+    assert fields == {"file": f"{tmp_path}/{name}", "flag": "\udcfe"}
+    assert fields == PROVIDER.parse_address(f"flagd-file://{tmp_path}/%FF.json#%FE")
+
+
 @pytest.mark.parametrize(
     "address",
     [

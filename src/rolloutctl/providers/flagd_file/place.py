@@ -63,8 +63,9 @@ def parse_address(address: str) -> Mapping[str, str]:
     """Fields of `TargetSpec`. Raises `UsageError` with the right form."""
     rest = address.removeprefix(f"{SCHEME}://")
     place, mark, fragment = rest.partition("#")
-    file = os.fsdecode(unquote_to_bytes(place))
-    flag = unquote_to_bytes(fragment).decode("utf-8", "surrogateescape")
+    file = os.fsdecode(unquote_to_bytes(os.fsencode(place)))
+    raw_flag = unquote_to_bytes(fragment.encode("utf-8", "surrogateescape"))
+    flag = raw_flag.decode("utf-8", "surrogateescape")
     if rest == address or not mark or not flag or not file or "\0" in file:
         raise UsageError(f"{address!r} is not the address of a flag", hint=f"write {_FORM}")
     if not Path(file).is_absolute():
