@@ -17,7 +17,7 @@ from rolloutctl.core.decide import decide
 from rolloutctl.core.decision import Decision, WaitUntil
 from rolloutctl.core.state import Phase
 from rolloutctl.core.view import View
-from rolloutctl.errors import ExitCode, WrongPhase
+from rolloutctl.errors import ExitCode, JournalUnavailable, Stale, WrongPhase
 from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.runner.owner import make_owner, take_over
@@ -126,6 +126,7 @@ class _Stop:
         self._question = Question(rollout, console, actor=attendance.actor)
         self._is_asking = console.can_ask and not attendance.auto
         self._heard = 0  # signals that a rollback was asked for
+        self._is_owed = False  # it was asked for, and the journal did not take it yet
 
     def __call__(self, decision: Decision) -> str:
         """A word once driving has to end; "" goes on."""
@@ -133,6 +134,9 @@ class _Stop:
             if self._heard or self._attendance.on_exit is OnExit.LEAVE:
                 return INTERRUPTED
             self._heard = self._interrupts.count
+            self._is_owed = True
+            self._console.talk("interrupted: rolling back; interrupt again to leave it as it is")
+        if self._is_owed:
             self._ask_to_roll_back()
         if self._heard:
             return ""
@@ -148,17 +152,22 @@ class _Stop:
     def _ask_to_roll_back(self) -> None:
         """`--on-exit rollback`: takes the exposure back; only a second signal leaves it."""
         rollout = self._rollout
-        self._console.talk("interrupted: rolling back; interrupt again to leave it as it is")
         make = partial(requests.rollback, actor=self._attendance.actor, cause=ev.Cause.INTERRUPTED)
         try:
             requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
         except WrongPhase as error:
             self._console.talk(error.message)
+        except (JournalUnavailable, Stale) as error:
+            # SAFETY: a passing lock must not make an interrupt leave the exposure behind.
+            self._console.talk(f"{error.message}; asking again")
+            return
+        self._is_owed = False
 
 
 def _approve(rollout: Rollout, attendance: Attendance) -> None:
     make = partial(requests.approve, actor=attendance.actor, reason="--approve-all")
-    with suppress(WrongPhase):  # a guardrail or a person was faster; the next tick folds it
+    # A guardrail or a person was faster; or the journal is busy, and the next tick asks again.
+    with suppress(WrongPhase, JournalUnavailable, Stale):
         requests.request(rollout.journal, rollout.clock, rollout.rollout_id, make)
 
 

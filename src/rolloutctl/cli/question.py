@@ -12,7 +12,7 @@ from collections.abc import Callable
 from rolloutctl.core.events import Actor
 from rolloutctl.core.state import Phase
 from rolloutctl.core.view import View
-from rolloutctl.errors import WrongPhase
+from rolloutctl.errors import JournalUnavailable, Stale, WrongPhase
 from rolloutctl.runner import requests
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.ui.console import Console
@@ -93,6 +93,9 @@ class Question:
             )
         except WrongPhase as error:
             self._console.talk(error.message)  # somebody else was faster
+            return
+        except (JournalUnavailable, Stale) as error:
+            self._console.talk(f"not recorded: {error.message}; answer again: ")
             return
         self._step = None  # answered by ourselves: nothing to withdraw
 
