@@ -25,7 +25,9 @@ from rolloutctl.runner.rollout import Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class Asked:
+    """A gate, what it may know at this look, and what it asks."""
+
     gate: Gate
     context: GateContext
     queries: Sequence[Query]
@@ -42,7 +44,7 @@ def measure(rollout: Rollout, gates: Sequence[str], targets: Sequence[str]) -> N
     readings = _readings(rollout, list(wanted), now_of=asked)
     facts = _observations(rollout, targets)
     try:
-        rollout.judged([_judge(view, one, readings) for one in asked])
+        rollout.judged([judge(view, one, readings) for one in asked])
     except Stale:
         # Somebody asked for something meanwhile; these judgements are taken again.
         rollout.refresh()
@@ -105,14 +107,14 @@ def _facts(view: View, gate: Gate) -> _Facts:
     return facts
 
 
-def _ask(view: View, gate: Gate) -> _Asked:
+def _ask(view: View, gate: Gate) -> Asked:
     context = context_of(view, gate)
     kind = view.kinds.gates[gate.kind]
-    return _Asked(gate=gate, context=context, queries=kind.queries(gate.spec, context))
+    return Asked(gate=gate, context=context, queries=kind.queries(gate.spec, context))
 
 
 def _readings(
-    rollout: Rollout, wanted: Sequence[tuple[str, Query]], *, now_of: Sequence[_Asked]
+    rollout: Rollout, wanted: Sequence[tuple[str, Query]], *, now_of: Sequence[Asked]
 ) -> Mapping[tuple[str, Query], Reading]:
     """Asks each (source, query) once, at the one time of this measurement."""
     if not now_of:
@@ -132,7 +134,8 @@ def read_once(source: MetricSource, query: Query, at: datetime) -> Reading:
         return Reading(query=query, error=error.message)
 
 
-def _judge(view: View, one: _Asked, readings: Mapping[tuple[str, Query], Reading]) -> ev.GateJudged:
+def judge(view: View, one: Asked, readings: Mapping[tuple[str, Query], Reading]) -> ev.GateJudged:
+    """One judgement on top of the gate's standing; `readings` by source and query."""
     gate = one.gate
     kind = view.kinds.gates[gate.kind]
     previous = view.record(gate)

@@ -13,21 +13,19 @@ event by event, and every certificate drives a part of its runs both ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from rolloutctl.core import events as ev
 from rolloutctl.core.decision import Finish, WaitUntil
 from rolloutctl.core.evolve import evolve
-from rolloutctl.core.judging import next_record
-from rolloutctl.core.measurement import Reading
+from rolloutctl.core.measurement import Query, Reading
 from rolloutctl.core.playbook import Gate
 from rolloutctl.core.ports import GiveUp, MetricSource, StepProgress
 from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.core.view import View
 from rolloutctl.errors import ExitCode
-from rolloutctl.runner.measure import context_of, read_once
+from rolloutctl.runner.measure import Asked, context_of, judge, read_once
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.runner.tick import tick
 from rolloutctl.simulation.rehearsal import Rehearsed, approve, ended
@@ -110,13 +108,13 @@ class _Stretch:
 
     def _judge(self, due: Sequence[_Watched], now: datetime) -> None:
         """What production's `measure` does with gates, at one time for all of them."""
-        state, readings = self._rollout.state, {}
+        view, readings = _view(self._rollout), dict[tuple[str, Query], Reading]()
         for one in due:
             for query in one.queries:
-                known_as = (one.gate.source, query.text)
+                known_as = (one.gate.source, query)
                 if known_as not in readings:
                     readings[known_as] = read_once(one.source, query, now)
-        self._rollout.judged([one.judge(state, readings, now) for one in due])
+        self._rollout.judged([judge(view, one.asked(now), readings) for one in due])
 
     def _goes_on(self, now: datetime) -> bool:
         """Nothing has turned: neither a verdict, nor the rollout, nor its step's kind."""
@@ -145,42 +143,19 @@ class _Watched:
 
     def __init__(self, gate: Gate, view: View, source: MetricSource) -> None:
         self.gate, self.source = gate, source
-        self._kind = view.kinds.gates[gate.kind]
         self._context = context_of(view, gate)
-        self.queries = self._kind.queries(gate.spec, self._context)
+        self.queries = view.kinds.gates[gate.kind].queries(gate.spec, self._context)
         self._interval = timedelta(seconds=gate.limits.interval_s)
-        self._is_guardrail = gate.name in view.playbook.guardrails
-        self._is_carried = bool(getattr(self._kind, "carries_evidence", False))
 
     def due_at(self, state: RolloutState, now: datetime) -> datetime:
         """When it is judged next; the end of the hold is nearer than any moment of its own."""
         record = state.gates.get(self.gate.name)
         return now if record is None else record.judged_at + self._interval
 
-    def judge(
-        self, state: RolloutState, readings: Mapping[tuple[str, str], Reading], now: datetime
-    ) -> ev.GateJudged:
-        """One judgement, as production's `measure` takes it."""
-        gate, since = self.gate, self._context.since
+    def asked(self, now: datetime) -> Asked:
+        """The gate as production's `measure` asks it at `now`."""
         context = evolve(self._context, now=now)
-        previous = state.gates.get(gate.name)
-        mine = tuple([readings[(gate.source, query.text)] for query in self.queries])
-        evidence, verdict = self._kind.assess(
-            gate.spec, None if previous is None else previous.evidence, mine, context
-        )
-        record = next_record(previous, verdict, evidence, limits=gate.limits, now=now, since=since)
-        if self._is_guardrail:
-            record = evolve(record, is_guardrail=True)
-        elif self._is_carried:
-            record = evolve(record, is_carried=True)
-        return ev.GateJudged(
-            gate=gate.name,
-            step=state.steps_left,
-            record=record,
-            readings=mine,
-            previous=previous,
-            since=since,
-        )
+        return Asked(gate=self.gate, context=context, queries=self.queries)
 
 
 def _view(rollout: Rollout) -> View:
