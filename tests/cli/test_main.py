@@ -187,3 +187,14 @@ def test_a_closed_stdout_is_no_traceback(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
 
     assert run(["--version"], {}) == ExitCode.DONE
+
+
+@pytest.mark.parametrize("name", ["flagd-file://x", "a\nb", "a b", "-x", "\udcff", "x" * 101])
+def test_an_id_that_other_commands_could_not_take_begins_nothing(rolloutctl, name):
+    """`kill ID` reads `x://y` as an address: such a rollout could not be killed by its id."""
+    said = rolloutctl("start", "seconds.yaml", "--auto", "--detach", f"--id={name}")
+
+    assert said.exit_code == ExitCode.USAGE
+    assert "is no id for a rollout" in said.err
+    assert "letters, digits" in said.err
+    assert rolloutctl("list").out.count("\n") <= 1

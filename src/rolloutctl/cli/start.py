@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from rolloutctl.runner.adapters import Adapters
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
+
+#: A playbook's name and a suffix fit into it.
+ID_CHARS_MAX = 100
+_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}")
 
 
 def run(  # noqa: PLR0913 - one parameter an option, named by the command line
@@ -81,7 +86,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     actor = wiring.actor()
     ledger = wiring.journal(store, os.environ)
-    name = rollout_id or f"{playbook.name}-{random_suffix()}"
+    name = _checked_id(rollout_id) or f"{playbook.name}-{random_suffix()}"
     attendance = Attendance(
         actor=actor,
         auto=auto,
@@ -135,6 +140,21 @@ def _fingerprints(seen: Mapping[str, TargetSeen]) -> dict[str, str]:
         for target, one in seen.items()
         if one.observation is not None
     }
+
+
+def _checked_id(rollout_id: str) -> str:
+    """The id. Raises `UsageError` for one that other commands could not take.
+
+    SAFETY: `kill` reads what holds `://` as an address; a rollout of that name could not be
+    killed by it.
+    """
+    if rollout_id and not _ID.fullmatch(rollout_id):
+        raise UsageError(
+            f"{rollout_id[:ID_CHARS_MAX]!r} is no id for a rollout",
+            hint=f"use letters, digits, '.', '-' and '_' (at most {ID_CHARS_MAX}), with a letter "
+            "or digit first",
+        )
+    return rollout_id
 
 
 def _exists(ledger: Journal, rollout_id: str, playbook: Playbook) -> bool:
