@@ -175,8 +175,11 @@ def _words(exposure: Exposure | None) -> str:
     return "" if exposure is None else describe(exposure)
 
 
-def counted(known: ArmEvidence, tick: ArmTick, *, whole: str) -> ArmEvidence:
-    """The evidence with the tick's events added to the step's; `whole` names all events."""
+def counted(known: ArmEvidence, tick: ArmTick, *, whole: str, process: Json = None) -> ArmEvidence:
+    """The evidence with the tick's events added to the step's, and what the kind now knows.
+
+    `whole` names all events; without `process` the kind knows what it knew.
+    """
     idle = (
         0 if tick.control.get(whole, 0.0) > 0 else known.idle[0] + 1,
         0 if tick.canary.get(whole, 0.0) > 0 else known.idle[1] + 1,
@@ -186,6 +189,7 @@ def counted(known: ArmEvidence, tick: ArmTick, *, whole: str) -> ArmEvidence:
         control=_sum(known.control, tick.control),
         canary=_sum(known.canary, tick.canary),
         idle=idle,
+        process=known.process if process is None else process,
     )
 
 

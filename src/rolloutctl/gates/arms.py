@@ -49,7 +49,7 @@ class Asked:
     @property
     def names(self) -> tuple[str, ...]:
         """Each text's key with its arm, in the order asked: `control bad`, …."""
-        return tuple(f"{arm} {name}" for arm in ARMS for name, _ in self.texts)
+        return _names(self.texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +146,8 @@ def _told(asked: Asked, readings: Sequence[Reading]) -> list[Reading]:
     healthy arm has none. It counts as zero only where it selects from the very series
     that the whole has just proved to be there; otherwise it is missing data.
     """
+    if not any(map(is_empty, readings)):
+        return list(readings)
     by_name = dict(zip(asked.names, readings, strict=True))
     told = []
     for name, reading in by_name.items():
@@ -159,8 +161,23 @@ def _told(asked: Asked, readings: Sequence[Reading]) -> list[Reading]:
 
 
 def _of_arm(counts: Mapping[str, float], arm: str) -> dict[str, float]:
-    prefix = f"{arm} "
-    return {name[len(prefix) :]: count for name, count in counts.items() if name.startswith(prefix)}
+    return {
+        key: count
+        for name, count in counts.items()
+        for of, key in (_arm_and_key(name),)
+        if of == arm
+    }
+
+
+@lru_cache(maxsize=_TEXTS_MAX)
+def _arm_and_key(name: str) -> tuple[str, str]:
+    arm, _, key = name.partition(" ")
+    return arm, key
+
+
+@lru_cache(maxsize=_TEXTS_MAX)
+def _names(texts: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    return tuple([f"{arm} {name}" for arm in ARMS for name, _ in texts])
 
 
 @lru_cache(maxsize=_TEXTS_MAX)

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from rolloutctl.core.evolve import evolve
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
@@ -111,7 +110,6 @@ def assess_shares(
     shares = shares_of(tick)
     if isinstance(shares, Verdict):
         return known.to_json(), shares
-    known = counted(known, tick, whole="total")
     known, weighed = _weighed(spec, known, context, tick=tick, shares=shares)
     idle = max(IDLE_LOOKS_MAX, int(delay_s / context.interval_s))
     verdict = conclude(weighed, known, context, strict=spec.strict, idle_looks_max=idle)
@@ -129,10 +127,10 @@ def _weighed(
     """The evidence with the tick's, and what it is worth, as the events hang together."""
     if spec.dependence is Dependence.CLUSTERED:
         batches = batched(spec, known.process, tick, shares)
-        known = evolve(known, process=batches)
+        known = counted(known, tick, whole="total", process=batches)
         return known, weigh_batches(spec, known, batches, context)
     course = advance(spec, course_of(known.process, context), shares)
-    known = evolve(known, process=course)
+    known = counted(known, tick, whole="total", process=course)
     return known, _weigh(spec, known, course, context)
 
 

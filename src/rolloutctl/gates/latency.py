@@ -113,9 +113,9 @@ class Latency:
         shares = shares_above(spec.bounds(), tick)
         if isinstance(shares, Verdict):
             return known.to_json(), shares
-        known = counted(known, tick, whole=WHOLE)
         courses = _advanced(spec, known.process, shares, context)
-        known = evolve(known, process={str(bound): one for bound, one in courses.items()})
+        process = {str(bound): one for bound, one in courses.items()}
+        known = counted(known, tick, whole=WHOLE, process=process)
         weighed = _weigh(spec, known, courses, context)
         return known.to_json(), conclude(weighed, known, context, strict=spec.strict)
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from rolloutctl.core.evolve import evolve
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
@@ -82,7 +81,6 @@ class Mean:
         known, tick = look(asked, known, readings, context)
         if isinstance(tick, Verdict):
             return known.to_json(), tick
-        known = counted(known, tick, whole="count")
         one = OpenBatch(
             tick.start_s,
             tick.end_s,
@@ -92,7 +90,7 @@ class Mean:
         course = with_look(
             batch_course_of(known.process), one, margin=spec.accepted(), batching=BATCHES
         )
-        known = evolve(known, process=course)
+        known = counted(known, tick, whole="count", process=course)
         weighed = _weigh(spec, known, course, context)
         return known.to_json(), conclude(weighed, known, context, strict=spec.strict)
 

@@ -62,7 +62,7 @@ def _problem(reading: Reading) -> Verdict | None:
     numbers = [sample.value for sample in measurement.samples]
     if not numbers:
         return no_data(f"{_SILENCE[DataState.EMPTY]}: {text}")
-    if not all(math.isfinite(number) for number in numbers):
+    if not all(map(math.isfinite, numbers)):
         return no_data(f"{_SILENCE[DataState.NOT_A_NUMBER]}: {text}")
     return _problem_of_numbers(reading, numbers)
 

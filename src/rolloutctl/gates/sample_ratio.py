@@ -105,12 +105,11 @@ class SampleRatio:
         known, tick = look(asked, known, readings, context)
         if isinstance(tick, Verdict):
             return known.to_json(), tick
-        known = counted(known, tick, whole="units")
         unsplit = _unsplit(context)
         if unsplit is not None:
             return known.to_json(), unsplit
         split = _with_tick(_split_of(known.process, context), tick, known.served_since_s, context)
-        known = evolve(known, process=split)
+        known = counted(known, tick, whole="units", process=split)
         # One arm without new units is what is judged here; no data is none on either.
         if min(known.idle) >= IDLE_LOOKS_MAX:
             return known.to_json(), no_data(f"no new units on any arm for {min(known.idle)} looks")
