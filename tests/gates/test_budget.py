@@ -140,6 +140,21 @@ def test_a_text_that_nothing_answers_is_no_data():
     assert gate.read(1060, EMPTY) is FAIL
 
 
+def test_errors_that_have_not_happened_are_nothing_spent():
+    """Only where the same metric shows that the canary is counted at all."""
+    requests = 'requests_total{model="${canary.is}"}'
+    failed = 'requests_total{model="${canary.is}",status="500"}'
+    for spent, outcome in ((failed, PASS), ("failures_total", NO_DATA)):
+        gate = begun(BudgetSpec(spent=spent, max_=10.0, within=requests), EMPTY, 100)
+
+        assert gate.read(EMPTY, 5000) is outcome
+        assert gate.read(11, 6000) is FAIL
+        assert dict(gate.verdict.numbers)["spent"] == 11
+    assert begun(BudgetSpec(spent=COST, max_=1.0, within=requests), 5, EMPTY).verdict.outcome is (
+        NO_DATA
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "outcome"),
     [(DataState.STALE, NO_DATA), ("down", ERROR), (float("nan"), NO_DATA), (-1, ERROR)],
@@ -185,6 +200,7 @@ def test_an_unknown_reference_and_a_missing_answer_are_errors():
         ({"spent": "rate(x[5m])"}, "spent", "raw counters"),
         ({"spent": 'x{a="${arm.is}"}'}, "spent", "a budget is the canary's"),
         ({"spent": ()}, "spent", "0 selectors"),
+        ({"within": "sum(x)"}, "within", "raw counters"),
         ({"spent": ("x",) * (SPENT_MAX + 1)}, "spent", "21 selectors"),
         ({"max_": -1.0}, "max", "from 0 on"),
         ({"max_": float("nan")}, "max", "from 0 on"),

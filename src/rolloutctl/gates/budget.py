@@ -10,8 +10,9 @@ once.
 Nothing is let go: a gap between looks, another step, a pause or another driver, since
 counters remember by themselves. A counter that was reset counts from zero; what it had
 counted between the last look and its reset nobody knows. A series that was not there before
-counts from zero too, in doubt against the budget. The guardrail acts at its next look: the
-budget is passed by what an `interval` spends.
+counts from zero too, in doubt against the budget. A selector that nothing answers is no
+data, unless it selects from what `within` shows to be there (errors that have not happened).
+The guardrail acts at its next look: the budget is passed by what an `interval` spends.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ from rolloutctl.gates.arms import counters_from_json, counters_to_json
 from rolloutctl.gates.compare_spec import Problem
 from rolloutctl.gates.counters import Counters, Point, difference, points_of
 from rolloutctl.gates.readings import error, is_empty, no_data, unusable
-from rolloutctl.gates.selectors import problem_of_selector
+from rolloutctl.gates.selectors import narrows, problem_of_selector
 
 #: Texts of one gate; what is spent is counted at a handful of places.
 SPENT_MAX = 20
 #: Texts whose references are kept in memory: they are asked for at every look.
 _TEXTS_MAX = 1_024
 _VERSION = 1
+#: The text that is asked and not counted.
+_WITHIN = "within"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,17 @@ class BudgetSpec:
     )
     max_: float = key("max", doc="the most that may be spent in this rollout")
 
+    within: str = doc(
+        "selector that shows that the canary is counted at all, where spent may have no series yet",
+        default="",
+    )
+
+    def all_texts(self) -> dict[str, str]:
+        """Every text that is asked, by name."""
+        return self.named() | ({_WITHIN: self.within} if self.within else {})
+
     def named(self) -> dict[str, str]:
-        """The texts by name: `spent`, `spent 2`, …."""
+        """The texts that are counted, by name: `spent`, `spent 2`, …."""
         texts = (self.spent,) if isinstance(self.spent, str) else self.spent
         return {f"spent {place}" if place > 1 else "spent": text for place, text in _from_1(texts)}
 
@@ -73,7 +85,7 @@ class Budget:
 
     def texts(self, spec: BudgetSpec) -> Mapping[str, str]:
         """The texts asked of the source, by key."""
-        return spec.named()
+        return spec.all_texts()
 
     def query_kinds(self, spec: BudgetSpec) -> frozenset[str]:  # noqa: ARG002 - the protocol's
         """Raw counters only."""
@@ -93,7 +105,8 @@ class Budget:
     ) -> tuple[Json, Verdict]:
         """Adds what was spent since the last look."""
         unknown = sorted(
-            {one for text in spec.named().values() for one in references(text)} - set(context.arms)
+            {one for text in spec.all_texts().values() for one in references(text)}
+            - set(context.arms)
         )
         if unknown:
             listed = ", ".join(f"${{{name}}}" for name in unknown)
@@ -111,7 +124,9 @@ class Budget:
             # Another machine's clock may be behind; what was spent was spent all the same.
             now_s = max(now_s, counters.read_at_s)
         # No gap is too long: what was spent in it was spent.
-        counters, counts = difference(counters, _points(readings), now_s=now_s, horizon_s=math.inf)
+        counters, counts = difference(
+            counters, _points(asked, readings), now_s=now_s, horizon_s=math.inf
+        )
         spent += 0.0 if counts is None else math.fsum(counts.values())
         from_s = now_s if from_s is None else from_s
         row: Json = {
@@ -120,7 +135,7 @@ class Budget:
             "spent": spent,
             "from": from_s,
         }
-        unseen = _unseen(asked, readings)
+        unseen = _unseen(spec, asked, readings)
         return row, _verdict(spec, context, spent=spent, from_s=from_s, unseen=unseen)
 
 
@@ -131,7 +146,7 @@ def _from_1(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
 def _asked(spec: BudgetSpec, context: GateContext) -> Mapping[str, frozenset[str]]:
     """The texts to ask, and which written texts each of them is."""
     forms = tuple([tuple(sorted(form.items())) for form in (context.arms_ever or (context.arms,))])
-    return _texts(tuple(spec.named().items()), forms)
+    return _texts(tuple(spec.all_texts().items()), forms)
 
 
 @lru_cache(maxsize=_TEXTS_MAX)
@@ -147,11 +162,12 @@ def _texts(
     return found
 
 
-def _points(readings: Sequence[Reading]) -> list[Point]:
+def _points(asked: Mapping[str, frozenset[str]], readings: Sequence[Reading]) -> list[Point]:
     """Every series once, whichever texts select it."""
     points: dict[str, Point] = {}
     for reading in readings:
-        if reading.measurement is None or is_empty(reading):
+        is_counted = asked.get(reading.query.text, frozenset()) - {_WITHIN}
+        if reading.measurement is None or is_empty(reading) or not is_counted:
             continue
         metric = parse_selector(reading.query.text).metric
         for point in points_of(metric, reading.measurement.samples):
@@ -159,10 +175,21 @@ def _points(readings: Sequence[Reading]) -> list[Point]:
     return list(points.values())
 
 
-def _unseen(asked: Mapping[str, frozenset[str]], readings: Sequence[Reading]) -> list[str]:
-    """The written texts that no series answers, under any of the canary's labels."""
+def _unseen(
+    spec: BudgetSpec, asked: Mapping[str, frozenset[str]], readings: Sequence[Reading]
+) -> list[str]:
+    """The written texts that no series answers, under any of the canary's labels.
+
+    SAFETY: many applications make the series of an error with the first error. None is
+    nothing spent only where the text selects from the very series that `within` has just
+    proved to be there; otherwise it is missing data.
+    """
     seen = {name for one in readings if not is_empty(one) for name in asked.get(one.query.text, ())}
-    return sorted(set().union(*asked.values()) - seen)
+    unseen = set().union(*asked.values()) - seen
+    if _WITHIN in seen:
+        named = spec.named()
+        unseen = {name for name in unseen if not narrows(named[name], spec.within)}
+    return sorted(unseen)
 
 
 def _read_back(stored: Json) -> tuple[Counters | None, float, float | None]:
@@ -207,17 +234,18 @@ def _problems(spec: BudgetSpec) -> Iterator[Problem]:
     named = spec.named()
     if not 0 < len(named) <= SPENT_MAX:
         yield "spent", f"{len(named)} selectors", f"write 1 to {SPENT_MAX}"
-    for name, text in named.items():
+    for name, text in spec.all_texts().items():
+        where = name.partition(" ")[0]
         problem = problem_of_selector(text)
         if problem:
             yield (
-                "spent",
+                where,
                 f"{name} takes a selector of raw counters, no functions or ranges: {problem}",
                 'write a selector such as cost_usd_total{model="${canary.labels.model}"}',
             )
         if any(one.startswith("arm.") for one in references(text)):
             yield (
-                "spent",
+                where,
                 "${arm.…} asks once per arm; a budget is the canary's",
                 "write ${canary.…}",
             )
