@@ -11,7 +11,7 @@ from rolloutctl.simulation.scenario import parse_rate, play, prepare, units_expo
 from rolloutctl.simulation.shapes import Shape
 from rolloutctl.simulation.traffic import Climate
 from rolloutctl.testing.journal_contract import JournalContract
-from worlds.rehearsals import COMPARED, HEAD, JUMPY, STEADY, given_of
+from worlds.rehearsals import COMPARED, EVERY_KIND, HEAD, JUMPY, STEADY, given_of
 
 GUARDED = STEADY.replace("steps:", "guardrails: [errors]\non_fail: pause\nsteps:").replace(
     "{canary: 100%, hold: 20m, gates: [errors]}",
@@ -38,7 +38,7 @@ def scenario_of(text, folder, *faults, shape=Shape.STEADY, **answers):
     )
 
 
-@pytest.mark.parametrize("text", [STEADY, COMPARED, WITH_RUN])
+@pytest.mark.parametrize("text", [STEADY, COMPARED, WITH_RUN, EVERY_KIND])
 def test_a_healthy_canary_reaches_everybody(tmp_path, text):
     """Steps, people who say yes, commands taken as done; exit 0."""
     played = play(scenario_of(text, tmp_path), "1")
@@ -85,6 +85,7 @@ def test_equal_seeds_are_equal_rollouts_to_the_byte_and_others_are_not(tmp_path)
         (STEADY, "p99=error at 5% after 3m for 3m"),
         (STEADY + "limits: {deadline: 3h}\n", "traffic=0.001x after 5m"),
         (COMPARED, "worse=1.3x"),
+        (EVERY_KIND, "cost=1.5x after 30m"),
         (GUARDED, "errors=20% at 25% after 10m"),
         (JUMPY, "errors=1x"),
         (WITH_RUN, "traffic=1x"),

@@ -14,7 +14,7 @@ from rolloutctl.simulation.shapes import Shape
 from rolloutctl.simulation.streams import streams_of
 from rolloutctl.simulation.traffic import Climate, Traffic
 from rolloutctl.simulation.virtual import EPOCH, VirtualClock, VirtualSource
-from worlds.rehearsals import COMPARED, HEAD, STEADY, given_of
+from worlds.rehearsals import COMPARED, EVERY_KIND, HEAD, STEADY, given_of
 
 TOTAL = 'requests_total{model="b"}'
 BAD = 'requests_total{model="b",status="500"}'
@@ -149,6 +149,27 @@ def test_healthy_numbers_leave_room_below_the_gates_limits(tmp_path):
 
     assert numbers["p99"] <= 0.2 / 1.5
     assert numbers["errors"] <= 0.003 / 1.5
+
+
+def test_every_kind_of_gate_finds_its_counters(tmp_path):
+    """By the keys of their specs; what a budget spends is what another gate adds up."""
+    world = World(given_of(EVERY_KIND, tmp_path))
+    world.traffic.expose("llm", split(5_000), 0.0)
+
+    stream = {place.stream for place in world.streams.places.values()}
+    named = {slot.gates: slot.role.value for slot in world.streams.slots.values()}
+
+    assert stream == {"worse", "slow", "thumbs", "users"}
+    assert named == {
+        ("worse",): "bad",
+        ("slow",): "histogram",
+        ("cost", "money"): "sum",
+        ("thumbs",): "bad",
+    }
+    each = world.number('usd_total{model="b"}', 3_600.0) / world.number(TOTAL, 3_600.0)
+    assert each == pytest.approx(0.01, rel=0.05)
+    assert ("le", "2") in [sample.labels[0] for sample in world.ask(HISTOGRAM, 3_600.0).samples]
+    assert world.number('users_total{model="b"}', 3_600.0) == pytest.approx(90_000, rel=0.05)
 
 
 def test_an_expression_is_answered_healthy_and_that_is_said(tmp_path):

@@ -89,6 +89,43 @@ steps:
   - {canary: 50%, hold: 1h, gates: [worse]}
 """
 )
+#: One gate of every kind that there is.
+EVERY_KIND = (
+    HEAD
+    + """
+gates:
+  worse:
+    kind: compare
+    source: app
+    bad: 'requests_total{model="${arm.labels.model}",status="500"}'
+    total: 'requests_total{model="${arm.labels.model}"}'
+  slow:
+    kind: latency
+    source: app
+    histogram: 'seconds_bucket{model="${arm.labels.model}"}'
+    above: 2s
+  cost:
+    kind: mean
+    source: app
+    sum: 'usd_total{model="${arm.labels.model}"}'
+    count: 'requests_total{model="${arm.labels.model}"}'
+    margin: 10%
+  thumbs:
+    kind: ratio-metric
+    source: app
+    bad: 'thumbs_total{model="${arm.labels.model}",up="no"}'
+    total: 'thumbs_total{model="${arm.labels.model}"}'
+    delay: 10m
+  users:
+    kind: sample-ratio
+    source: app
+    units: 'users_total{model="${arm.labels.model}"}'
+  money: {kind: budget, source: app, spent: 'usd_total{model="${canary.labels.model}"}', max: 1e6}
+guardrails: [money]
+steps:
+  - {canary: 50%, hold: 1h, gates: [worse, slow, cost, thumbs, users]}
+"""
+)
 
 
 def given_of(text, folder):

@@ -190,8 +190,8 @@ def _usual_effects(scenario: Scenario) -> Iterable[Fault]:
         if acting and slot.role in _EFFECTS:
             yield parse_fault(f"{acting[0]}={_EFFECTS[slot.role]:g}x", playbook.gates)
         elif acting and slot.role is Role.GOOD:
-            missed = 1 - scenario.healthy.numbers[slot.name]
-            good = max(0.0, 1 - _EFFECTS[Role.BAD] * missed)
+            healthy = scenario.healthy.numbers[slot.name]
+            good = max(healthy / 2, 1 - _EFFECTS[Role.BAD] * (1 - healthy))
             yield parse_fault(f"{acting[0]}={good * 100:.6g}%", playbook.gates)
 
 

@@ -8,7 +8,7 @@ does not object to what it would see on average, with half as much again to spar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 from rolloutctl.core.arm_names import arm_names, only_target
 from rolloutctl.core.exposure import split
@@ -72,7 +72,7 @@ def find_healthy(
     Raises:
         UsageError: an answer cannot be read, or its gate has no number.
     """
-    numbers = {slot.name: USUAL.get(slot.role, 1.0) for slot in streams.slots.values()}
+    numbers = {slot.name: _usual(slot, playbook) for slot in streams.slots.values()}
     stated = _stated(playbook, streams, answers)
     numbers |= stated
     probe = _Probe(playbook, kinds, streams, climate)
@@ -88,6 +88,27 @@ def find_healthy(
         if slot.role is Role.EXPRESSION:
             doubts.append(_assumed(slot, found))
     return Healthy(numbers=numbers, stated=frozenset(stated), doubts=tuple(doubts))
+
+
+def _usual(slot: Slot, playbook: Playbook) -> float:
+    """The number that a search begins with: what a gate's own plan counts on, if it has one."""
+    if slot.role in (Role.BAD, Role.GOOD):
+        for gate in slot.gates:
+            baseline = _field(playbook.gates[gate].spec, "baseline")
+            if baseline is not None:
+                return baseline
+    return USUAL.get(slot.role, 1.0)
+
+
+def _field(spec: object, name: str) -> float | None:
+    """A number of that name in a spec, however deep."""
+    if not is_dataclass(spec):
+        return None
+    own = getattr(spec, name, None)
+    if isinstance(own, float):
+        return own
+    inner = (_field(getattr(spec, one.name), name) for one in fields(spec))
+    return next((number for number in inner if number is not None), None)
 
 
 def _stated(playbook: Playbook, streams: Streams, answers: Mapping[str, str]) -> dict[str, float]:
@@ -138,11 +159,21 @@ class _Probe:
 
     def find(self, slot: Slot, numbers: Mapping[str, float]) -> float | None:
         """The first candidate that no gate of the slot objects to; None if there is none."""
-        gates = [self._playbook.gates[name] for name in slot.gates]
+        gates = self._gates(slot)
         for candidate in self._candidates(slot, numbers[slot.name]):
             if all(self._is_fine(g, {**numbers, slot.name: candidate}) for g in gates):
                 return candidate
         return None
+
+    def _gates(self, slot: Slot) -> list[Gate]:
+        """The gates that a healthy number must suit.
+
+        Not those that keep what they counted for good (a budget, an experiment): they judge
+        how much there was, and no number of a single request.
+        """
+        gates = [self._playbook.gates[name] for name in slot.gates]
+        kinds = self._kinds.gates
+        return [one for one in gates if not getattr(kinds[one.kind], "keeps_evidence", False)]
 
     def _candidates(self, slot: Slot, usual: float) -> Iterator[float]:
         if slot.role is Role.EXPRESSION:
@@ -154,7 +185,7 @@ class _Probe:
         if slot.role is Role.GOOD and number > 1:
             return False
         usual = {one.name: USUAL.get(one.role, 1.0) for one in self._streams.slots.values()}
-        gates = [self._playbook.gates[name] for name in slot.gates]
+        gates = self._gates(slot)
         near = (number / _ROOM, number * _ROOM) if slot.role is not Role.GOOD else (number,)
         return all(self._is_fine(g, usual | {slot.name: n}) for g in gates for n in near)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 
 from rolloutctl.core.arm_names import arm_names, names_of_arm, only_target
+from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import CANARY, CONTROL, split
 from rolloutctl.core.measurement import QueryKind
 from rolloutctl.core.playbook import Gate, Playbook
@@ -44,6 +45,10 @@ _ROLES = {
     **dict.fromkeys(("sum", "value", "cost"), Role.SUM),
     **dict.fromkeys(("histogram", "buckets"), Role.HISTOGRAM),
 }
+#: A counter under this key may be of anything: requests, errors, money.
+_SPENT = "spent"
+#: What tells money and tokens from requests, where only the metric's name can.
+_COSTLY = ("cost", "usd", "eur", "dollar", "price", "token", "spend")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +110,14 @@ class _Asked:
     target: str
     role: Role
     template: str
+    is_sure: bool = True
+    same_as: str = ""  # the template that names what is counted
 
 
 def streams_of(playbook: Playbook, kinds: Mapping[str, GateKind]) -> Streams:
     """Finds the streams, slots and places of a playbook's gates."""
     asked = [one for gate in playbook.gates.values() for one in _asked(playbook, gate, kinds)]
+    asked = _told_apart(playbook, asked)
     streams = _joined(asked)
     slots: dict[str, Slot] = {}
     places: dict[str, Place] = {}
@@ -133,13 +141,33 @@ def _asked(playbook: Playbook, gate: Gate, kinds: Mapping[str, GateKind]) -> Ite
     counts = QueryKind.COUNTERS in kind.query_kinds(gate.spec)
     target = gate.target or only_target(playbook) or next(iter(playbook.targets))
     for key, template in kind.texts(gate.spec).items():
-        word = key.rpartition(".")[2]  # of a nested key such as metric.success
+        word = key.rpartition(".")[2].partition(" ")[0]  # of metric.success, of `spent 2`
         role = _ROLES.get(word, Role.TOTAL) if counts else Role.EXPRESSION
-        yield _Asked(gate=gate, target=target, role=role, template=template)
+        if word == _SPENT and any(each in template.partition("{")[0] for each in _COSTLY):
+            role = Role.SUM
+        is_sure = word != _SPENT
+        yield _Asked(gate=gate, target=target, role=role, template=template, is_sure=is_sure)
+
+
+def _told_apart(playbook: Playbook, asked: Sequence[_Asked]) -> list[_Asked]:
+    """Texts that come out the same for some arm are one thing, however they are written.
+
+    What a budget calls `spent` is what another gate says that it is.
+    """
+    meant: dict[str, _Asked] = {}
+    found: dict[int, _Asked] = {}
+    for one in sorted(asked, key=lambda each: not each.is_sure):
+        texts = [text for text, _ in _texts(playbook, one)]
+        first = next((meant[text] for text in texts if text in meant), one)
+        told = evolve(one, role=first.role, same_as=first.same_as or first.template)
+        found[id(one)] = told
+        for text in texts:
+            meant.setdefault(text, told)
+    return [found[id(one)] for one in asked]
 
 
 def _known_as(one: _Asked) -> tuple[str, str, str]:
-    return one.target, one.role, one.template
+    return one.target, one.role, one.same_as
 
 
 def _joined(asked: Sequence[_Asked]) -> dict[tuple[str, str, str], str]:
@@ -164,7 +192,7 @@ def _slot(one: _Asked, stream: str, *, known: dict[str, Slot]) -> str:
     """The slot's name; a total has none. Gates with the same text share the slot."""
     if one.role is Role.TOTAL:
         return ""
-    name = f"{one.role} {one.target} {one.template}"
+    name = f"{one.role} {one.target} {one.same_as}"
     gates = (*(known[name].gates if name in known else ()), one.gate.name)
     bounds = (*(known[name].bounds_s if name in known else ()), *_bounds(one))
     known[name] = Slot(
