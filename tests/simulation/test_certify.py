@@ -4,7 +4,8 @@ import pytest
 
 from rolloutctl.errors import ExitCode, RolloutctlError
 from rolloutctl.simulation import certify as certifying
-from rolloutctl.simulation.certify import Case, Certificate, Tally, cases_of, certify
+from rolloutctl.simulation.certificate import Case, Certificate, Tally
+from rolloutctl.simulation.certify import cases_of, certify
 from rolloutctl.simulation.scenario import prepare
 from rolloutctl.simulation.shapes import Shape
 from rolloutctl.simulation.traffic import Climate

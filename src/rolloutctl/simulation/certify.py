@@ -8,14 +8,13 @@ more than chance, in every row of the table at once.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from rolloutctl.core.stats.wilson import wilson_interval
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.errors import ExitCode, RolloutctlError
+from rolloutctl.simulation.certificate import Case, Certificate, Tally
 from rolloutctl.simulation.faults import Fault, parse_fault
 from rolloutctl.simulation.scenario import Played, Scenario, play
 from rolloutctl.simulation.shapes import Shape
@@ -36,115 +35,6 @@ PATIENCE, PATIENCE_MIN_S = 2.0, 3_600.0
 _CHUNK = 10
 #: How much worse an effect is that nobody has stated.
 _EFFECTS = {Role.BAD: 3.0, Role.HISTOGRAM: 3.0, Role.SUM: 2.0}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One row of a certificate: a scenario, run so often.
-
-    Attributes:
-        name: for people: the shape, or the effect.
-        scenario: what is run.
-        runs: how often.
-        is_harmed: whether it should be taken back.
-    """
-
-    name: str
-    scenario: Scenario
-    runs: int
-    is_harmed: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """What became of a case's runs.
-
-    Attributes:
-        runs: how many.
-        aborted: taken back by a gate; of harmed runs those after the harm began.
-        early: harmed runs that were taken back before there was any harm.
-        completed: went through to the end.
-        stalled: neither: held, paused or waiting for somebody.
-        delays_s: from the beginning of the harm to the end of the rollback.
-        gates: how often each gate failed.
-        checked: runs that the complete engine was shown to agree on.
-    """
-
-    runs: int = 0
-    aborted: int = 0
-    early: int = 0
-    completed: int = 0
-    stalled: int = 0
-    delays_s: list[float] = field(default_factory=list)
-    gates: Counter[str] = field(default_factory=Counter)
-    checked: int = 0
-
-    def add(self, other: Tally) -> None:
-        """Adds what another worker counted."""
-        for name in ("runs", "aborted", "early", "completed", "stalled", "checked"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.delays_s += other.delays_s
-        self.gates += other.gates
-
-    @property
-    def rate(self) -> float:
-        """Share of runs that were taken back."""
-        return self.aborted / self.runs if self.runs else 0.0
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Wilson's interval of that share, 99.9 %."""
-        return wilson_interval(self.aborted, self.runs) if self.runs else (0.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """What was measured, beside what the playbook claims.
-
-    Attributes:
-        cases: in order, with their tallies.
-        claim: share of healthy rollouts that the playbook says it may abort.
-        power: share of harmed rollouts that must be found; None if nobody asked.
-    """
-
-    cases: tuple[tuple[Case, Tally], ...]
-    claim: float
-    power: float | None = None
-
-    @property
-    def healthy(self) -> Tally:
-        """All healthy runs together."""
-        whole = Tally()
-        for case, tally in self.cases:
-            if not case.is_harmed:
-                whole.add(tally)
-        return whole
-
-    @property
-    def broken(self) -> tuple[str, ...]:
-        """Rows that are worse than what is claimed, by more than chance."""
-        found = [
-            case.name
-            for case, tally in self.cases
-            if not case.is_harmed and tally.bounds[0] > self.claim
-        ]
-        if self.power is not None:
-            found += [
-                case.name
-                for case, tally in self.cases
-                if case.is_harmed and tally.bounds[1] < self.power
-            ]
-        return tuple(found)
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the claim is shown to hold: every healthy row's upper bound is within it."""
-        return all(t.bounds[1] <= self.claim for c, t in self.cases if not c.is_harmed)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """10 if the playbook does not keep what it claims."""
-        return ExitCode.JUDGED_BAD if self.broken else ExitCode.DONE
 
 
 def cases_of(

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.units import format_duration
-from rolloutctl.simulation.certify import Case, Certificate, Tally
+from rolloutctl.simulation.certificate import Case, Certificate, Tally
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.simulate_view import healthy_json, healthy_words, traffic_json
 from rolloutctl.ui.table import table, wrapped
