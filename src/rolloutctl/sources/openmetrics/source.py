@@ -23,6 +23,7 @@ from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.secret import SecretRef
 from rolloutctl.core.selector import SelectorError, build_predicate, parse_selector
 from rolloutctl.core.units import DurationS, doc, key
+from rolloutctl.credentials import redact
 from rolloutctl.errors import NotFound, Rejected, Unavailable
 from rolloutctl.http import Access, HttpClient, shown
 from rolloutctl.sources.openmetrics.exposition import Page, ScrapedSample
@@ -107,7 +108,9 @@ class OpenMetrics:
             for sample in page.counters(selector.metric):
                 labels = sample.labels if instance is None else _with_instance(sample, instance)
                 if is_selected(labels):
-                    found.append((tuple(sorted(labels.items())), sample))
+                    # Labels go into the journal; a page may repeat what it was sent.
+                    kept = tuple(sorted((name, redact(one)) for name, one in labels.items()))
+                    found.append((kept, sample))
         return self._measured(sorted(found, key=lambda one: one[0]), at)
 
     def history(self, query: Query, start: datetime, end: datetime, step_s: float) -> Series:

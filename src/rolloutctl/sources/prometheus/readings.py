@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rolloutctl.core.measurement import DataState, Measurement, Sample
+from rolloutctl.credentials import redact
 from rolloutctl.errors import Rejected, Unavailable
 from rolloutctl.sources.prometheus.api import Answer
 
@@ -113,7 +114,8 @@ def _labels(entry: Mapping[str, Any]) -> Labels:  # Any: JSON
     metric = entry.get("metric")
     if not isinstance(metric, dict):
         raise _unusable(entry)
-    return tuple(sorted((str(k), str(v)) for k, v in metric.items() if k != "__name__"))
+    # Labels go into the journal; a server that repeats what it was sent must not fill it.
+    return tuple(sorted((str(k), redact(str(v))) for k, v in metric.items() if k != "__name__"))
 
 
 def _pair(pair: object) -> tuple[float, float]:
