@@ -32,7 +32,7 @@ CHECK_EVERY = 50
 #: data that its traffic does not bring: it is stalled.
 PATIENCE, PATIENCE_MIN_S = 2.0, 3_600.0
 #: Runs that a worker takes at once.
-_CHUNK = 10
+_CHUNK = 5
 #: How much worse an effect is that nobody has stated.
 _EFFECTS = {Role.BAD: 3.0, Role.HISTOGRAM: 3.0, Role.SUM: 2.0}
 
@@ -146,9 +146,12 @@ _taken: tuple[tuple[Case, ...], int] = ((), 0)
 def _take(cases: tuple[Case, ...], seed: int) -> None:
     """In a worker: keeps the cases, so that they travel once."""
     import gc  # noqa: PLC0415 - workers only
+    import signal  # noqa: PLC0415 - same
 
     global _taken  # noqa: PLW0603 - a worker process has one order
     _taken = (cases, seed)
+    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     gc.set_threshold(100_000)  # a run makes little that refers to itself
 
