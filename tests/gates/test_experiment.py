@@ -19,6 +19,7 @@ from rolloutctl.core.experiment import (
 )
 from rolloutctl.core.measurement import DataState, QueryKind
 from rolloutctl.core.playbook import OnFail
+from rolloutctl.core.sight import Outlook
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.gates.experiment import ExperimentGate
 from worlds.two_arms import START, TwoArms
@@ -309,3 +310,30 @@ def test_a_true_effect_is_found_as_often_as_planned():
 
     # 80 % of 1,000; four standard errors are 51.
     assert 749 <= shipped <= 851
+
+
+def outlook(**per_s):
+    return Outlook(
+        per_s=per_s, canary_share=0.5, is_mirrored=False, judged_s=3_600.0, error_rate=0.05
+    )
+
+
+def test_a_plan_says_when_the_units_are_there():
+    """4 units a second in both arms: 686 each after 343 s; an hour would show more."""
+    measured = {"experiment.metric.total": 4.0, "experiment.metric.success": 0.4}
+
+    seen = ExperimentGate().sight(trial(), outlook(**measured))
+    stated = ExperimentGate().sight(trial(), outlook(total=4.0, bad=0.04))
+
+    assert seen == stated
+    assert seen.effect == "+5pp from 10%"
+    assert seen.seconds == pytest.approx(343.0)
+    assert seen.smallest == "+1.44pp"
+    assert seen.advice == ""
+
+
+def test_without_units_a_plan_knows_no_end():
+    """It waits for them, until the deadline."""
+    seen = ExperimentGate().sight(trial(), outlook())
+
+    assert (seen.seconds, seen.smallest) == (None, "")

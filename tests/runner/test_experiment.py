@@ -285,3 +285,29 @@ def test_a_driver_that_dies_anywhere_ends_where_the_others_end(stage_with, new):
             Phase.SUCCEEDED,
             Phase.ROLLED_BACK,
         }
+
+
+def test_a_pause_of_an_operator_loses_no_unit_but_those_of_the_pause(stage_with):
+    """Resumed, it goes on with what it had counted."""
+    whole, paused = stage_with(0.5), stage_with(0.5)
+    whole.drive()
+    paused.at(180, ask(lambda state: requests.pause(state, ACTOR)))
+    paused.at(480, ask(lambda state: requests.resume(state, ACTOR)))
+
+    assert paused.drive().exit_code is ExitCode.DONE
+
+    longer_s = (paused.clock.now() - whole.clock.now()).total_seconds()
+    assert 300 <= longer_s <= 300 + 3 * 30
+
+
+def test_whoever_resumes_past_a_result_gets_the_same_result(stage_with):
+    """Not a second test on more units: those would find what is not there."""
+    stage = stage_with(0.1)
+    stage.drive()
+    before = last_judged(stage).record.verdict
+
+    ask(lambda state: requests.resume(state, ACTOR))(stage)
+
+    assert stage.drive().stopped == "human"
+    assert len(events_of(stage, ev.Paused)) == 2
+    assert last_judged(stage).record.verdict == before

@@ -24,6 +24,7 @@ from rolloutctl.core.experiment import ARMS, Experiment, OnUndecided, Trial, Wan
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
+from rolloutctl.core.sight import Outlook, Sight
 from rolloutctl.core.stats.against_control import FISHER, Comparison, compare_with_control
 from rolloutctl.core.stats.split_test import split_test
 from rolloutctl.core.verdict import Outcome, Verdict
@@ -36,6 +37,7 @@ from rolloutctl.gates.arm_evidence import (
 )
 from rolloutctl.gates.arms import Asked, arm_queries, unusable_arms
 from rolloutctl.gates.compare_spec import text_problems
+from rolloutctl.gates.experiment_sight import see
 from rolloutctl.gates.readings import error
 
 #: Below this p-value the units are not split as intended, and nothing they show is judged.
@@ -75,6 +77,11 @@ class ExperimentGate:
     def queries(self, spec: Trial, context: GateContext) -> Sequence[Query]:
         """Both texts for control, then both for the canary."""
         return arm_queries(_asked(spec), context)
+
+    def sight(self, spec: Trial, outlook: Outlook) -> Sight | None:
+        """How long it takes until the planned units are there."""
+        per_s = outlook.per_s.get(_KEYS["total"], outlook.per_s.get("total", 0.0))
+        return see(spec.experiment, outlook, per_s=per_s)
 
     def assess(
         self, spec: Trial, evidence: Json, readings: Sequence[Reading], context: GateContext
