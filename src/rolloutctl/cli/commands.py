@@ -36,6 +36,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("simulate", "simulate", "Rehearse a rollout on a virtual clock, faults planted."),
             Entry("certify", "certify", "Measure how often the gates err, over many rehearsals."),
             Entry("backtest", "backtest", "Run the playbook over recorded metrics."),
+            Entry("abtest", "abtest", "Size an A/B test; judge the counts of one."),
             Entry("schema", "schema", "Print the playbook's JSON Schema for editors."),
         ),
     ),
@@ -122,6 +123,8 @@ class LazyGroup(TyperGroup):
 def build_command(entry: Entry) -> Vendored:
     """Imports a command's module and makes its function a command."""
     module = import_module(f"rolloutctl.cli.{entry.module}")
+    if hasattr(module, "build_group"):  # a command with commands of its own
+        return module.build_group()
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(name=entry.name)(module.run)
     return typer.main.get_command(app)
