@@ -7,10 +7,12 @@ more than chance, in every row of the table at once.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.errors import ExitCode, RolloutctlError
@@ -129,27 +131,34 @@ def _counted(
         for index, numbers in chunks:
             yield index, _tally(cases[index], numbers, seed)
         return
+    is_over = multiprocessing.Event()
     with ProcessPoolExecutor(
-        max_workers=min(jobs, JOBS_MAX), initializer=_take, initargs=(tuple(cases), seed)
+        max_workers=min(jobs, JOBS_MAX), initializer=_take, initargs=(tuple(cases), seed, is_over)
     ) as pool:
         waiting = {pool.submit(_work, index, numbers): index for index, numbers in chunks}
         try:
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
         finally:
+            is_over.set()  # whoever is at work ends with the run that it is in
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_taken: tuple[tuple[Case, ...], int] = ((), 0)
+def _never() -> bool:
+    return False
 
 
-def _take(cases: tuple[Case, ...], seed: int) -> None:
+#: In a worker: the cases, the seed, and whether nobody waits for more.
+_taken: tuple[tuple[Case, ...], int, Callable[[], bool]] = ((), 0, _never)
+
+
+def _take(cases: tuple[Case, ...], seed: int, is_over: Event) -> None:
     """In a worker: keeps the cases, so that they travel once."""
     import gc  # noqa: PLC0415 - workers only
     import signal  # noqa: PLC0415 - same
 
     global _taken  # noqa: PLW0603 - a worker process has one order
-    _taken = (cases, seed)
+    _taken = (cases, seed, is_over.is_set)
     # Ctrl-C reaches every process of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
@@ -157,15 +166,17 @@ def _take(cases: tuple[Case, ...], seed: int) -> None:
 
 
 def _work(index: int, numbers: range) -> Tally:
-    cases, seed = _taken
-    return _tally(cases[index], numbers, seed)
+    cases, seed, is_over = _taken
+    return _tally(cases[index], numbers, seed, is_over=is_over)
 
 
-def _tally(case: Case, numbers: range, seed: int) -> Tally:
+def _tally(case: Case, numbers: range, seed: int, *, is_over: Callable[[], bool] = _never) -> Tally:
     tally = Tally()
     playbook = case.scenario.given.playbook
     patience_s = PATIENCE * sum(step.hold_s for step in playbook.steps) + PATIENCE_MIN_S
     for number in numbers:
+        if is_over():
+            break
         own = f"{seed} {case.name} {number}"
         played = play(case.scenario, own, quietly=True, patience_s=patience_s)
         _count(tally, case, played)
