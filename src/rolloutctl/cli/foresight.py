@@ -60,8 +60,13 @@ def survey_rates(
 
 def _seeing(playbook: Playbook, adapters: Adapters) -> list[Gate]:
     used = dict.fromkeys(name for step in playbook.steps for name in step.gates)
-    gates = [playbook.gates[name] for name in used]
-    return [gate for gate in gates if hasattr(adapters.kinds.gates[gate.kind], "sight")]
+    return [gate for gate in map(playbook.gates.__getitem__, used) if _sees(adapters, gate)]
+
+
+def _sees(adapters: Adapters, gate: Gate) -> bool:
+    """Only what is counted can be foreseen; of an expression nothing is known."""
+    kind = adapters.kinds.gates[gate.kind]
+    return hasattr(kind, "sight") and QueryKind.COUNTERS in kind.query_kinds(gate.spec)
 
 
 def _control_queries(
