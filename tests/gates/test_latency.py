@@ -56,7 +56,7 @@ def test_a_canary_as_fast_as_control_passes_and_shows_its_quantiles():
     assert outcomes == [INCONCLUSIVE, INCONCLUSIVE, PASS]
     assert service.numbers["canary_p50"] == 0.5
     assert service.numbers["control_p99"] == pytest.approx(2.5)
-    assert "p50 canary 0.5, control 0.5" in service.verdict.because
+    assert "p50 0.5 vs 0.5, p99 2.5 vs 2.5" in service.verdict.because
     assert "above 2.5: canary 1% of 600, control 1% of 3,000" in service.verdict.because
 
 
@@ -67,8 +67,8 @@ def test_a_slow_canary_fails_at_once():
 
     assert service.serve(FAST, SLOW_SMALL) is FAIL
     assert service.numbers["canary_above"] == 20
-    assert "above 2.5: evidence" in service.verdict.because
-    assert "p99 canary above 2.5" in service.verdict.because
+    assert "above 2.5: canary 10% of 200" in service.verdict.because
+    assert "p99 above 2.5 vs 2.5" in service.verdict.because
 
 
 def test_evidence_of_several_bounds_is_their_mean():

@@ -42,6 +42,7 @@ def test_nothing_is_said_before_twenty_looks():
     outcomes = served(gate, looks=BATCHES.least, factor=10, rng=random.Random(1))  # noqa: S311 - a simulation
 
     assert outcomes == [INCONCLUSIVE] * 19 + [FAIL]
+    assert " above it, at least " in gate.verdict.because
 
 
 def test_a_canary_as_dear_as_control_passes():
@@ -51,7 +52,8 @@ def test_a_canary_as_dear_as_control_passes():
     outcomes = served(gate, looks=60, factor=1, rng=random.Random(2))  # noqa: S311 - a simulation
 
     assert outcomes == [INCONCLUSIVE] * 19 + [PASS] * 41
-    assert "no sign of more than 10%" in gate.verdict.because
+    assert "no sign of more than 10% (" in gate.verdict.because
+    assert gate.verdict.because.endswith(" below it)")
     assert dict(gate.verdict.numbers)["canary_mean"] == pytest.approx(0.01, rel=0.1)
 
 

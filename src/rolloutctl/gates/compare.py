@@ -145,7 +145,7 @@ def _weigh(spec: CompareSpec, known: ArmEvidence, course: Course, context: GateC
         seen=known.canary.get("total", 0.0),
         margin=str(spec.accepted()),
         harm=f"evidence {harm:.3g} >= {needed:g}" if harm >= needed else "",
-        against=f"evidence of harm {harm:.2g} of {needed:g}",
+        against=f"evidence {harm:.2g} of {needed:g}",
         worth=f"evidence {worth:.3g} >= {enough:g}" if worth >= enough else "",
         missing=f"{worth:.2g} of {enough:g}",
         unhealthy=spec.unhealthy(course.control),

@@ -8,7 +8,8 @@ each bound is judged as `compare` judges failures, tick by tick, and it keeps it
 same way. Of several bounds the e-values are averaged: a mean of e-values is one, so "slower
 somewhere" costs nothing of the error rate. A strict pass needs each bound to be shown.
 
-p50 and p99 of both arms in this step are shown beside, interpolated; nothing rests on them.
+The bound with the most evidence is told. p50 and p99 of both arms in this step are shown
+beside, canary first, interpolated; nothing rests on them.
 
 What it cannot do: see a change between two bounds, or judge a bound that is no bucket's.
 Both arms must have the same buckets.
@@ -29,7 +30,7 @@ from rolloutctl.core.stats.classic_histogram import Quantile, quantile_of
 from rolloutctl.core.stats.harm_process import e_value
 from rolloutctl.core.verdict import Verdict
 from rolloutctl.gates.arm_evidence import ArmEvidence, arm_evidence_of, counted, look
-from rolloutctl.gates.arms import ArmTick, arm_queries, unusable_arms
+from rolloutctl.gates.arms import ARMS, ArmTick, arm_queries, unusable_arms
 from rolloutctl.gates.compare_course import Course, advance, course_of
 from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
 from rolloutctl.gates.control_seen import Share
@@ -171,16 +172,15 @@ def _weigh(
     worth = min(e_value(course.worth) for course in courses.values()) if spec.strict else 0.0
     enough = 1 / PASS_ERROR_RATE
     worst = max(by_bound, key=by_bound.__getitem__)
-    where = f"{worst:g}" if len(by_bound) == 1 else f"{worst:g} most"
     controls = tuple([course.control for course in courses.values()])
     shown, numbers = _quantiles(known)
     return Weighed(
-        shown=f"{_above(known, worst)}; {shown}",
+        shown=_above(known, worst),
         numbers=(*numbers, *_counts(known, worst), ("evidence", harm), ("limit", needed)),
         seen=known.canary.get(WHOLE, 0.0),
         margin=str(spec.accepted()),
-        harm=f"above {where}: evidence {harm:.3g} >= {needed:g}" if harm >= needed else "",
-        against=f"evidence of harm {harm:.2g} of {needed:g}",
+        harm=f"evidence {harm:.3g} >= {needed:g}; {shown}" if harm >= needed else "",
+        against=f"evidence {harm:.2g} of {needed:g}; {shown}",
         worth=f"evidence {worth:.3g} >= {enough:g}" if worth >= enough else "",
         missing=f"{worth:.2g} of {enough:g}",
         unhealthy=spec.unhealthy(controls),
@@ -214,11 +214,11 @@ def _quantiles(known: ArmEvidence) -> tuple[str, tuple[tuple[str, float], ...]]:
         for arm, counts in (("canary", known.canary), ("control", known.control)):
             found = quantile_of({float(bound): one for bound, one in counts.items()}, share)
             if isinstance(found, Quantile):
-                told.append(f"{arm} {'above ' if found.is_above else ''}{found.bound:.3g}")
+                told.append(f"{'above ' if found.is_above else ''}{found.bound:.3g}")
                 numbers.append((f"{arm}_{name}", found.bound))
-        if told:
-            words.append(f"{name} {', '.join(told)}")
-    return "; ".join(words) or "no requests", tuple(numbers)
+        if len(told) == len(ARMS):
+            words.append(f"{name} {' vs '.join(told)}")
+    return ", ".join(words) or "no requests", tuple(numbers)
 
 
 def _listed(bounds: Sequence[float]) -> str:

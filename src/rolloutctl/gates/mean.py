@@ -121,16 +121,16 @@ def _weigh(
             against=unready,
             unready=unready,
         )
-    against = f"beyond it by {bounds.excess:+.3g}, at least {bounds.least:+.3g}"
+    against = f"{abs(bounds.excess):.3g} {'above' if bounds.excess > 0 else 'below'} it"
     return Weighed(
         shown=shown,
         numbers=(*found, ("beyond", bounds.excess), ("beyond_at_least", bounds.least)),
         seen=seen,
         margin=str(spec.accepted()),
-        harm=against if bounds.least > 0 else "",
+        harm=f"{against}, at least {bounds.least:.3g}" if bounds.least > 0 else "",
         against=against,
         worth=f"by at least {-bounds.most:.3g}" if bounds.most < 0 else "",
-        missing=f"beyond it by at most {bounds.most:+.3g}",
+        missing=f"{against}, but for chance at most {bounds.most:.3g} above",
     )
 
 
