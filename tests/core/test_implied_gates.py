@@ -148,6 +148,22 @@ def test_lint_tells_what_no_experiment_can_be(lint, old, new, words):
     assert all(one.line > 1 for one in told)
 
 
+def test_units_that_nobody_names_are_warned_about(tmp_path):
+    """An arm that changes with every request makes no experiment; some providers do that."""
+    warned = {}
+    for name, text in (
+        ("no", TEXT),
+        ("yes", TEXT.replace("flag: llm", "flag: llm\n    unit: user")),
+    ):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text)
+        told = playbook_file.lint(path, inputs={}, env={}, catalog=CATALOG)
+        warned[name] = [one.message for one in told if one.severity == "warning"]
+
+    assert warned["no"] == ["steps[0]: nothing says who keeps the arm of llm that they were given"]
+    assert warned["yes"] == []
+
+
 def test_an_experiment_splits_one_target(lint):
     """Of two the step names one."""
     other = "  other: {provider: flagd-file, file: /flags.json, flag: o, control: a, canary: b}\n"

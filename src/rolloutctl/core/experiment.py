@@ -139,6 +139,7 @@ class ImpliedGate:
         source_key: where in the step the source is written, a dotted path.
         target: the target whose arms it asks about.
         on_fail: what its failure leads to.
+        needs_unit: it counts units, so somebody must keep the arm they were given.
     """
 
     kind: str
@@ -147,6 +148,7 @@ class ImpliedGate:
     source_key: str
     target: str
     on_fail: OnFail
+    needs_unit: bool = False
 
 
 def describe_plan(experiment: Experiment) -> str:

@@ -59,6 +59,11 @@ def _gate(
 ) -> Gate:
     where = f"steps[{one.step.index}]"
     _refuse_silence(parsing, one, around, where=where)
+    target = around.targets.get(implied.target)
+    if implied.needs_unit and target is not None and not target.unit:
+        message = f"{where}: nothing says who keeps the arm of {target.name} that they were given"
+        fix = f"add unit: user (or session, …) to targets.{target.name}, and count these units"
+        parsing.report.warning(one.at, message, fix=fix)
     plugin: Any = parsing.catalog.load("gates", implied.kind)()  # Any: a plug-in
     parsing.tell(plugin.problems(implied.spec), one.node, where)
     at = locate(one.node, implied.source_key)

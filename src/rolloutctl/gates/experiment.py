@@ -25,7 +25,12 @@ from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.sight import Outlook, Sight
-from rolloutctl.core.stats.against_control import FISHER, Comparison, compare_with_control
+from rolloutctl.core.stats.against_control import (
+    FISHER,
+    Comparison,
+    compare_with_control,
+    told_p,
+)
 from rolloutctl.core.stats.split_test import split_test
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.gates.arm_evidence import (
@@ -202,7 +207,7 @@ def _shown(experiment: Experiment, counts: tuple[Counts, Counts], found: Compari
     return (
         f"canary {_share(canary)}, control {_share(control)}, effect {found.effect * 100:+.3g}pp "
         f"({(1 - alpha) * 100:g}% interval {found.low * 100:+.3g}pp to {found.high * 100:+.3g}pp), "
-        f"{test}, p {found.p_value:.3g} {relation} {alpha:g}"
+        f"{test}, {told_p(found.p_value)} {relation} {alpha:g}"
     )
 
 

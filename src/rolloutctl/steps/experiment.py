@@ -69,6 +69,7 @@ class ExperimentStep:
             source_key="experiment.source",
             target=step.targets[0],
             on_fail=experiment.decide.worse,
+            needs_unit=True,
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from rolloutctl.core.ab_report import POWER, SPLIT_P_MIN, AbReport
 from rolloutctl.core.ab_size import AbPlan
 from rolloutctl.core.json_types import Json
-from rolloutctl.core.stats.against_control import FISHER, Comparison
+from rolloutctl.core.stats.against_control import FISHER, Comparison, told_p
 from rolloutctl.core.stats.counted import Significance
 from rolloutctl.core.stats.sample_size import SizeFormula
 from rolloutctl.core.units import format_duration
@@ -129,7 +129,7 @@ def _arms(found: AbReport, width: int) -> str:
 
 def _split(found: AbReport) -> str:
     weights = ":".join(f"{weight:g}" for weight in found.weights)
-    said = f"chi-square {found.split.statistic:.6g}, p {found.split.p_value:.3g}"
+    said = f"chi-square {found.split.statistic:.6g}, {told_p(found.split.p_value)}"
     if found.is_split_broken:
         return (
             f"sample ratio mismatch: these units are not split {weights} "
@@ -142,10 +142,12 @@ def _split(found: AbReport) -> str:
 def _tests(found: AbReport) -> Iterator[str]:
     freedom = len(found.arms) - 1
     degrees = f"{freedom} degree{'s' if freedom > 1 else ''} of freedom"
-    yield f"chi-square {found.overall.statistic:.6g} ({degrees}), p {found.overall.p_value:.3g}"
+    yield f"chi-square {found.overall.statistic:.6g} ({degrees}), {told_p(found.overall.p_value)}"
     if found.yates is not None:
-        also = f"with Yates' correction {found.yates.statistic:.6g}, p {found.yates.p_value:.3g}"
-        exact = f"; Fisher's test p {found.fisher.p_value:.3g}" if found.fisher is not None else ""
+        also = f"with Yates' correction {found.yates.statistic:.6g}, {told_p(found.yates.p_value)}"
+        exact = (
+            f"; Fisher's test {told_p(found.fisher.p_value)}" if found.fisher is not None else ""
+        )
         yield f"  for comparison: {also}{exact}"
     if freedom > 1:
         yield (
@@ -160,7 +162,7 @@ def _sentence(found: AbReport, arm: str) -> str:
         return f"{arm}: {verdict}"
     relation = "<" if one.is_significant else ">="
     test = "Fisher's test, a cell is expected below 5" if one.method == FISHER else one.method
-    p_value = f"{test}, p {one.corrected_p:.3g} {relation} {found.alpha:g}"
+    p_value = f"{test}, {told_p(one.corrected_p)} {relation} {found.alpha:g}"
     if not one.is_significant:
         return f"{arm}: {verdict}: no difference from {found.control} is shown ({p_value})"
     control = found.arms[found.control]

@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from rolloutctl.core.stats.against_control import CHI_SQUARE, FISHER, compare_with_control
+from rolloutctl.core.stats.against_control import CHI_SQUARE, FISHER, compare_with_control, told_p
 
 NEAR = 1e-9
 
@@ -91,6 +91,15 @@ def test_counts_that_are_no_shares_are_refused(control, arms):
     """Never a p-value of nothing."""
     with pytest.raises(ValueError, match=r"no arm|not a share"):
         compare_with_control(control, arms)
+
+
+def test_a_p_value_below_what_a_float_holds_is_told_as_small():
+    """Never as nothing."""
+    (found,) = compare_with_control((0, 100_000), ((100_000, 100_000),))
+
+    assert found.p_value == 0
+    assert told_p(found.p_value) == "p < 1e-300"
+    assert told_p(0.05) == "p 0.05"
 
 
 @pytest.mark.parametrize("alpha", [0.0, 2.0, math.nan])

@@ -86,6 +86,11 @@ def compare_with_control(
     return tuple(found)
 
 
+def told_p(p_value: float) -> str:
+    """A p-value in words: one too small for a float is not 0."""
+    return f"p {p_value:.3g}" if p_value > 0 else "p < 1e-300"
+
+
 def _test(control: Counted, arm: Counted) -> tuple[str, Significance]:
     if smallest_expected((control, arm)) < EXPECTED_MIN:
         # Counters hold whole numbers as floats; a fraction would be no number of units.
