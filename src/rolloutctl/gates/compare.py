@@ -38,7 +38,7 @@ from rolloutctl.gates.compare_spec import CompareSpec, Dependence, problems_of
 from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
 from rolloutctl.gates.control_seen import Share
 from rolloutctl.gates.margin import parse_margin
-from rolloutctl.gates.shown import arms_shown, share_numbers
+from rolloutctl.gates.shown import arms_shown, evidence_shown, share_numbers
 from rolloutctl.gates.sights import share_sight
 
 
@@ -144,9 +144,9 @@ def _weigh(spec: CompareSpec, known: ArmEvidence, course: Course, context: GateC
         numbers=(*share_numbers(known), ("evidence", harm), ("limit", needed)),
         seen=known.canary.get("total", 0.0),
         margin=str(spec.accepted()),
-        harm=f"evidence {harm:.3g} >= {needed:g}" if harm >= needed else "",
-        against=f"evidence {harm:.2g} of {needed:g}",
-        worth=f"evidence {worth:.3g} >= {enough:g}" if worth >= enough else "",
+        harm=f"evidence {evidence_shown(harm)} >= {needed:g}" if harm >= needed else "",
+        against=f"evidence {evidence_shown(harm)} of {needed:g}",
+        worth=f"evidence {evidence_shown(worth)} >= {enough:g}" if worth >= enough else "",
         missing=f"{worth:.2g} of {enough:g}",
         unhealthy=spec.unhealthy(course.control),
         warning=_warning(spread),

@@ -37,6 +37,7 @@ from rolloutctl.gates.control_seen import Share
 from rolloutctl.gates.latency_spec import LatencySpec, problems_of
 from rolloutctl.gates.margin import parse_margin
 from rolloutctl.gates.readings import error
+from rolloutctl.gates.shown import evidence_shown, share_shown
 from rolloutctl.gates.sights import share_sight
 
 #: The bucket of all events, as it is named in counts.
@@ -179,9 +180,9 @@ def _weigh(
         numbers=(*numbers, *_counts(known, worst), ("evidence", harm), ("limit", needed)),
         seen=known.canary.get(WHOLE, 0.0),
         margin=str(spec.accepted()),
-        harm=f"evidence {harm:.3g} >= {needed:g}; {shown}" if harm >= needed else "",
-        against=f"evidence {harm:.2g} of {needed:g}; {shown}",
-        worth=f"evidence {worth:.3g} >= {enough:g}" if worth >= enough else "",
+        harm=f"evidence {evidence_shown(harm)} >= {needed:g}; {shown}" if harm >= needed else "",
+        against=f"evidence {evidence_shown(harm)} of {needed:g}; {shown}",
+        worth=f"evidence {evidence_shown(worth)} >= {enough:g}" if worth >= enough else "",
         missing=f"{worth:.2g} of {enough:g}",
         unhealthy=spec.unhealthy(controls),
     )
@@ -192,9 +193,7 @@ def _above(known: ArmEvidence, bound: float) -> str:
     arms = []
     for arm, counts in (("canary", known.canary), ("control", known.control)):
         total = counts.get(WHOLE, 0.0)
-        slow = total - counts.get(str(bound), 0.0)
-        share = f"{slow / total * 100:.2g}%" if total > 0 else "nothing"
-        arms.append(f"{arm} {share} of {total:,.0f}")
+        arms.append(share_shown(arm, bad=total - counts.get(str(bound), 0.0), total=total))
     return f"above {bound:g}: {', '.join(arms)}"
 
 
@@ -214,7 +213,7 @@ def _quantiles(known: ArmEvidence) -> tuple[str, tuple[tuple[str, float], ...]]:
         for arm, counts in (("canary", known.canary), ("control", known.control)):
             found = quantile_of({float(bound): one for bound, one in counts.items()}, share)
             if isinstance(found, Quantile):
-                told.append(f"{'above ' if found.is_above else ''}{found.bound:.3g}")
+                told.append(f"above {found.bound:g}" if found.is_above else f"{found.bound:.2g}")
                 numbers.append((f"{arm}_{name}", found.bound))
         if len(told) == len(ARMS):
             words.append(f"{name} {' vs '.join(told)}")

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
 from rolloutctl.gates.arm_evidence import ArmEvidence
+
+#: From here on evidence is beyond doubt, and how far beyond tells nobody anything.
+_EVIDENCE_SHOWN_MAX = 1_000_000.0
+#: Below it shares are shown with two digits, from it on as whole numbers.
+_WHOLE_FROM = 10.0
 
 
 def arms_shown(known: ArmEvidence) -> str:
     """Such as: canary 3.1% of 1,204, control 0.9% of 20,931, of this step."""
-    return f"canary {_share(known.canary)}, control {_share(known.control)}"
+    return ", ".join(
+        share_shown(arm, bad=counts.get("bad", 0.0), total=counts.get("total", 0.0))
+        for arm, counts in (("canary", known.canary), ("control", known.control))
+    )
+
+
+def share_shown(arm: str, *, bad: float, total: float) -> str:
+    """Such as: canary 3.1% of 1,204."""
+    share = f"{_short(bad / total * 100)}%" if total > 0 else "nothing"
+    return f"{arm} {share} of {total:,.0f}"
+
+
+def evidence_shown(evidence: float) -> str:
+    """Such as 0.82, 13.5 or 7,000; more than a million is not told apart.
+
+    Rounded down: what is shown as 20 of 20 has reached it.
+    """
+    if evidence > _EVIDENCE_SHOWN_MAX:
+        return f"over {_EVIDENCE_SHOWN_MAX:,.0f}"
+    if evidence < _WHOLE_FROM:
+        return f"{evidence:.2g}"
+    return f"{math.floor(evidence * 10) / 10:,.1f}".removesuffix(".0")
 
 
 def share_numbers(known: ArmEvidence) -> tuple[tuple[str, float], ...]:
@@ -22,7 +48,6 @@ def share_numbers(known: ArmEvidence) -> tuple[tuple[str, float], ...]:
     )
 
 
-def _share(counts: Mapping[str, float]) -> str:
-    bad, total = counts.get("bad", 0.0), counts.get("total", 0.0)
-    share = f"{bad / total * 100:.2g}%" if total > 0 else "nothing"
-    return f"{share} of {total:,.0f}"
+def _short(number: float) -> str:
+    """Two digits, never an exponent where a whole number will do."""
+    return f"{number:,.0f}" if number >= _WHOLE_FROM else f"{number:.2g}"
