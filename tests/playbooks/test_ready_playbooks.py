@@ -36,7 +36,13 @@ DEMO = ROOT / "src/rolloutctl/demo/playbook.yaml"
 READY = [*sorted((ROOT / "playbooks").glob("*.yaml")), DEMO]
 CATALOG = InstalledCatalog()
 ACTOR = Actor(name="somebody@somewhere")
-REQUESTS_PER_S = 50.0
+#: A quiet application: what budgets in the playbooks allow is meant for one like it.
+REQUESTS_PER_S = 10.0
+#: As the demo's own traffic: it has seconds to see enough.
+DEMO_REQUESTS_PER_S = 120.0
+#: Selectors of bad events, and of what is added up: money and tokens.
+BAD = re.compile(r'status(_code)?!="200"|status=~"5|finished_reason|error_type')
+SUMMED = re.compile(r"_sum\{|cost|spend|tokens\w*_total\{")
 
 every_playbook = pytest.mark.parametrize("path", READY, ids=lambda path: path.name)
 
@@ -44,45 +50,81 @@ every_playbook = pytest.mark.parametrize("path", READY, ids=lambda path: path.na
 def _load(path):
     """The playbook, its targets moved to the fake flag service, where nobody else edits.
 
-    That service is looked at every five minutes: days are driven here, in seconds.
+    That service is looked at every five minutes, and what is asked every minute is asked
+    every two: days are driven here, in seconds.
     """
     playbook = playbook_file.load(path, inputs={}, env={}, catalog=CATALOG)
     targets = {
         name: replace(target, provider="fake", spec=FlagSpec(flag=target.spec.flag))
         for name, target in playbook.targets.items()
     }
+    gates = {
+        name: replace(gate, limits=replace(gate.limits, interval_s=120.0))
+        if gate.limits.interval_s >= 60
+        else gate
+        for name, gate in playbook.gates.items()
+    }
     limits = replace(playbook.limits, observe_s=300.0)
-    return replace(playbook, targets=targets, limits=limits)
+    return replace(playbook, targets=targets, gates=gates, limits=limits)
 
 
 class Service(FakeSource):
-    """An application whose counters grow steadily; `failing` says from when half fail."""
+    """An application whose counters grow as the flags say; half of the canary's may fail."""
 
-    def __init__(self, clock, failing=lambda: False):
+    def __init__(self, clock, playbook, *, per_s, serving, failing):
         super().__init__()
-        self._clock = clock
-        self._start = clock.now()
-        self._failing = failing
-        self._failed_at = None
+        self._per_s = per_s
+        self._clock, self._last = clock, clock.now()
+        self._serving, self._failing = serving, failing
+        (target,) = playbook.targets.values()
+        own = set(target.canary.labels.values()) - set(target.control.labels.values())
+        self._canary = {f'"{one}"' for one in own}
+        shadow = target.shadow.labels.values() if target.shadow else ()
+        self._shadow = {f'"{one}"' for one in shadow}
+        bounds = {
+            bound
+            for gate in playbook.gates.values()
+            if hasattr(gate.spec, "bounds")
+            for bound in gate.spec.bounds()
+        }
+        self._buckets = sorted({0.05, *bounds})
+        self._served = dict.fromkeys(("control", "canary", "shadow"), 0.0)
+        self._bad = dict(self._served)
 
     def query(self, query, at):
-        if self._failing() and self._failed_at is None:
-            self._failed_at = self._clock.now()
+        self._go_on()
         self.answers[query.text] = lambda _at: self._answer(query.text)
         return super().query(query, at)
 
+    def _go_on(self):
+        """Counts what was served since the last question, as the exposure is now."""
+        now, exposure = self._clock.now(), self._serving()
+        events = self._per_s * (now - self._last).total_seconds()
+        share, mirrored = exposure.canary_bp / 10_000, exposure.shadow_bp / 10_000
+        self._last = now
+        for arm, part in (("control", 1 - share), ("canary", share), ("shadow", mirrored)):
+            self._served[arm] += events * part
+            if arm != "control" and self._failing():
+                self._bad[arm] += events * part / 2
+
+    def _arms(self, text):
+        """Whose counters the text selects; what names no shadow counts mirrored ones too."""
+        if any(one in text for one in self._shadow):
+            return ("shadow",)
+        return ("canary", "shadow") if any(one in text for one in self._canary) else ("control",)
+
     def _answer(self, text):
-        total = REQUESTS_PER_S * (self._clock.now() - self._start).total_seconds()
-        bad = 0.0
-        if self._failed_at is not None:
-            bad = REQUESTS_PER_S / 2 * (self._clock.now() - self._failed_at).total_seconds()
+        arms = self._arms(text)
+        total = sum(self._served[arm] for arm in arms)
+        bad = sum(self._bad[arm] for arm in arms)
         if "_bucket" in text:
-            return {(("le", "0.05"),): total - bad, (("le", "+Inf"),): total}
-        if re.search(r'status(!="200"|=~"5)', text):
+            good = {(("le", str(bound)),): total - bad for bound in self._buckets}
+            return {**good, (("le", "+Inf"),): total}
+        if BAD.search(text):
             return {(("status", "502"),): bad}
         if "solved" in text:  # conversations that an A/B experiment counts
-            return {(): total * (0.5 if "claude" in text else 0.4)}
-        if "cost" in text:
+            return {(): total * (0.4 if arms == ("control",) else 0.5)}
+        if SUMMED.search(text):
             return {(): total * 0.005}
         return {(): total} if "{" in text and not text.startswith("sum(") else 1.0
 
@@ -94,9 +136,15 @@ def _run(path, *, failing_from_bp=None):
     world.flags = {target.spec.flag: FakeFlag() for target in playbook.targets.values()}
     limit_bp = math.inf if failing_from_bp is None else failing_from_bp
 
-    def is_failing():
-        return any(flag.exposure.canary_bp >= limit_bp for flag in world.flags.values())
+    def serving():
+        (flag,) = world.flags.values()
+        return flag.exposure
 
+    def is_failing():
+        return serving().canary_bp >= limit_bp
+
+    per_s = DEMO_REQUESTS_PER_S if path == DEMO else REQUESTS_PER_S
+    service = Service(clock, playbook, per_s=per_s, serving=serving, failing=is_failing)
     provider, journal = FakeProvider(world), MemoryJournal()
     adapters = Adapters(
         kinds=Kinds(
@@ -106,7 +154,7 @@ def _run(path, *, failing_from_bp=None):
             steps={step.kind: CATALOG.load("steps", step.kind)() for step in playbook.steps},
         ),
         providers=dict.fromkeys(playbook.targets, provider),
-        sources={name: Service(clock, is_failing) for name in playbook.sources},
+        sources=dict.fromkeys(playbook.sources, service),
     )
     start(playbook, adapters, journal, clock=clock, rollout_id="r-1", actor=ACTOR)
     rollout = Rollout.open(
@@ -131,6 +179,14 @@ def _shares(playbook):
         "experiment": lambda spec: spec.experiment.canary_bp,
     }
     return [own[step.kind](step.spec) for step in playbook.steps if step.kind in own]
+
+
+def _texts(playbook):
+    """What each gate asks, by gate."""
+    return {
+        name: (gate.kind, CATALOG.load("gates", gate.kind)().texts(gate.spec))
+        for name, gate in playbook.gates.items()
+    }
 
 
 @every_playbook
@@ -169,9 +225,7 @@ def test_the_demo_in_seconds_and_in_real_time_are_the_same_playbook():
 
     assert fast.targets == real.targets
     assert fast.guardrails == real.guardrails
-    assert {name: gate.spec.texts() for name, gate in fast.gates.items()} == {
-        name: gate.spec.texts() for name, gate in real.gates.items()
-    }
+    assert _texts(fast) == _texts(real)
     assert [(s.kind, s.spec, s.gates) for s in fast.steps] == [
         (s.kind, s.spec, s.gates) for s in real.steps
     ]
