@@ -195,6 +195,7 @@ def test_a_ready_playbook_has_nothing_to_complain_of(path):
     assert playbook_file.lint(path, inputs={}, env={}, catalog=CATALOG) == ()
 
 
+@pytest.mark.long
 @every_playbook
 def test_a_healthy_run_ends_at_full_weight_through_every_step(path):
     """Each step's share is served once, in order, and the last is 100 %."""
@@ -207,6 +208,7 @@ def test_a_healthy_run_ends_at_full_weight_through_every_step(path):
     assert all(flag.exposure.canary_bp == 10_000 for flag in world.flags.values())
 
 
+@pytest.mark.long
 @every_playbook
 def test_a_canary_that_goes_bad_at_a_quarter_is_taken_back(path):
     """Half of its answers fail from 25 % on: rolled back, no larger share was ever served."""

@@ -82,6 +82,7 @@ def test_the_running_server_is_the_pinned_one(unleash_url):
     assert told["versionOSS"] == pinned
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["plain", "variants"])
 def test_shares_are_as_intended_and_no_unit_leaves_the_canary_as_it_grows(make, kind):
     """The real SDK at 5, 25, 50 and 100 %."""
@@ -114,6 +115,7 @@ def _in_canary(world, users, **context):
         }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["plain", "variants"])
 def test_cohorts_get_the_canary_and_outsiders_do_not(make, kind):
     """`include` gets all of it, an audience its share, everybody else none."""

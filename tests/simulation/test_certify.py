@@ -20,6 +20,7 @@ def cases(text, folder, *, rate=50.0, runs=RUNS, **more):
     return cases_of(scenario, runs=runs, **more)
 
 
+@pytest.mark.long
 def test_one_percent_over_one_minute_at_low_traffic_is_found_bad(tmp_path):
     """5 requests a second, 5 % of them: one failure in a minute is more than 1 %."""
     found = certify(cases(JUMPY, tmp_path, rate=5.0), claim=0.05, jobs=1)
@@ -30,6 +31,7 @@ def test_one_percent_over_one_minute_at_low_traffic_is_found_bad(tmp_path):
     assert found.healthy.gates["errors"] == RUNS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [STEADY, COMPARED])
 def test_a_playbook_that_keeps_its_word_is_not_called_broken(tmp_path, text):
     """No healthy rollout is taken back, every harmed one is."""
@@ -46,6 +48,7 @@ def _effect(text):
     return "worse=5% at 5% after 5m" if text is COMPARED else "errors=20% at 5% after 5m"
 
 
+@pytest.mark.long
 def test_harm_that_nobody_sees_breaks_a_stated_power(tmp_path):
     """A limit of 5 % does not see 2 %."""
     found = certify(
@@ -59,6 +62,7 @@ def test_harm_that_nobody_sees_breaks_a_stated_power(tmp_path):
     assert found.broken == ("errors=2%",)
 
 
+@pytest.mark.long
 def test_the_number_of_processes_changes_nothing(tmp_path):
     """Only the seed does."""
     short = cases(JUMPY, tmp_path, rate=5.0, runs=30, shapes=(Shape.STEADY,))
