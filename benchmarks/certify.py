@@ -22,7 +22,7 @@ from rolloutctl.simulation.traffic import Climate
 
 PLAYBOOK = Path(__file__).parents[1] / "playbooks/quickstart.yaml"
 #: Far below the limits of the quickstart, so that every rehearsal lasts to its end.
-ANSWERS = ("errors=0.05%", "p99=200ms")
+ANSWERS = ("errors=0.05%", "latency=200ms")
 ROUNDS = 5
 DAY_S = 86_400.0
 RUNS = 1_000
