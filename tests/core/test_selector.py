@@ -133,3 +133,8 @@ def test_any_text_is_a_selector_or_a_selector_error(text):
     for candidate in (text, f"x{{{text}}}", f'x{{a=~"{text}"}}'):
         with contextlib.suppress(SelectorError):
             build_predicate(parse_selector(candidate))({"a": "b"})
+
+
+def test_a_set_that_python_may_read_otherwise_one_day_is_no_warning():
+    """`[[]` is a set of one bracket in Prometheus too; warnings are errors here."""
+    assert build_predicate(parse_selector('x{a=~"[[]"}'))({"a": "["})

@@ -43,7 +43,7 @@ def test_the_demos_playbook_is_valid_under_the_built_schema():
         ("provider: flagd-file", "provider: flagd", "unknown provider 'flagd'"),
         ("window: 5s", "windw: 5s", "unknown key 'windw'"),
         ("kind: openmetrics", "kind: openmetric", "unknown source kind"),
-        ('fail: "> 10%"', "for: 1m", "no condition"),
+        ('fail: "> 250ms"', "for: 1m", "no condition"),
         ("canary: 25%", "canary: 4%", "lowers the canary of llm from 5% to 4%"),
         ("shadow: {flag", "shadw: {flag", "unknown key 'shadw'"),
     ],

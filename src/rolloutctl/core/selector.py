@@ -8,6 +8,7 @@ https://prometheus.io/docs/prometheus/latest/querying/basics/#instant-vector-sel
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -183,7 +184,10 @@ def _compile(matcher: Matcher) -> re.Pattern[str]:
             position=matcher.position + 1 + found.start(),
         )
     try:
-        return re.compile(text, re.DOTALL)  # as Prometheus 3 does: ^(?s:…)$
+        with warnings.catch_warnings():
+            # "[[" means the same here and in Prometheus; Python warns of its own future.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(text, re.DOTALL)  # as Prometheus 3 does: ^(?s:…)$
     except (re.error, OverflowError, RecursionError) as error:
         raise SelectorError(
             f"a bad regular expression ({error})", position=matcher.position
