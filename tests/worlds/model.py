@@ -6,7 +6,6 @@ the same schedule. `run` returns what was violated, or nothing.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -383,15 +382,13 @@ def _ask(verb: str, state: RolloutState) -> ev.Event | None:
 
 @contextmanager
 def _in_turns(turns: Turns) -> Iterator[None]:
-    """The kill's threads take turns too; a tracer (coverage) does not follow greenlets."""
-    threading, trace = kill_module.threading, sys.gettrace()
+    """The kill's threads take turns too."""
+    threading = kill_module.threading
     kill_module.threading = TurnThreading
     TurnThreading.turns = turns
-    sys.settrace(None)
     try:
         yield
     finally:
-        sys.settrace(trace)
         kill_module.threading = threading
 
 

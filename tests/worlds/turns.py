@@ -6,6 +6,7 @@ I/O or sleeps, for as long as the schedule says, for ever if it crashes there.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,13 +62,15 @@ class Turns:
         """A process that begins `after_s` from now."""
         wake_at = self.clock.now() + timedelta(seconds=after_s)
         # Whoever starts it, it hands its turn back to the scheduler.
-        fiber = greenlet(lambda: self._live(process, run), parent=self.hub)
+        tracer = sys.gettrace()  # coverage's, which a new greenlet does not have by itself
+        fiber = greenlet(lambda: self._live(process, run, tracer), parent=self.hub)
         process = Process(name, fiber, wake_at, group or name)
         process.on_end = on_end
         self.processes.append(process)
         return process
 
-    def _live(self, process: Process, run: Callable[[], None]) -> None:
+    def _live(self, process: Process, run: Callable[[], None], tracer) -> None:
+        sys.settrace(tracer)
         process.fiber.process = process
         try:
             run()

@@ -1,0 +1,165 @@
+"""When a step is begun, held longer, given up or left: gates before it, undecided ones, people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.exposure import ZERO, split
+from rolloutctl.core.playbook import GateLimits, OnInconclusive
+from rolloutctl.core.state import Phase
+from rolloutctl.errors import ExitCode
+from rolloutctl.gates.threshold_spec import ThresholdSpec
+from rolloutctl.runner import requests
+from rolloutctl.steps.canary import CanarySpec
+from worlds.rollouts import ACTOR, ROLLOUT, Stage, playbook, step
+
+#: Between the limits: neither passes nor fails.
+BETWEEN = 0.97
+
+
+def book(*, before=(), gates=("open",), **limits):
+    """One step of 5 %, judged by a gate that is undecided from 0.95 to 0.99."""
+    steps = (
+        step(0, "canary", CanarySpec(canary=500), ("llm",), gates=gates, before=before),
+        step(1, "canary", CanarySpec(canary=10_000), ("llm",), gates=()),
+    )
+    plain = playbook(steps=steps)
+    spec = ThresholdSpec(query="open", fail="< 0.95", pass_="> 0.99")
+    gate = replace(
+        plain.gates["success"],
+        name="open",
+        spec=spec,
+        limits=GateLimits(interval_s=30.0, **limits),
+    )
+    return replace(plain, gates={**plain.gates, "open": gate})
+
+
+def stage_with(answer, **changes):
+    stage = Stage(book(**changes))
+    stage.source.answers["open"] = answer if callable(answer) else lambda _at: answer
+    stage.begin()
+    return stage
+
+
+def asks(make):
+    def act(stage):
+        requests.request(stage.journal, stage.clock, ROLLOUT, lambda state: make(state, ACTOR))
+
+    return act
+
+
+def promote(reason="", *, override=False):
+    return asks(lambda state, actor: requests.promote(state, actor, reason, override=override))
+
+
+def events_of(stage, kind):
+    return [one.event for one in stage.journal.read(ROLLOUT) if isinstance(one.event, kind)]
+
+
+def later(stage, seconds, then, until_then):
+    """An answer that changes after so many seconds."""
+    begin = stage.clock.now()
+    stage.source.answers["open"] = lambda at: (
+        then if (at - begin).total_seconds() >= seconds else until_then
+    )
+
+
+def test_nothing_is_written_before_the_gates_before_a_step_pass():
+    """It waits at zero, then begins."""
+    stage = stage_with(BETWEEN, before=("open",), gates=("success",))
+    later(stage, 300, 0.995, BETWEEN)
+    begun = stage.clock.now()
+
+    assert stage.drive().exit_code is ExitCode.DONE
+    written = next(one for one in stage.journal.read(ROLLOUT) if isinstance(one.event, ev.Intended))
+    assert (written.at - begun).total_seconds() >= 300
+
+
+def test_a_gate_that_fails_before_a_step_keeps_the_canary_at_zero():
+    """Nobody was ever served it."""
+    stage = stage_with(0.5, before=("open",), gates=("success",))
+
+    assert stage.drive().exit_code is ExitCode.JUDGED_BAD
+    assert stage.exposures() == {"llm": ZERO}
+    assert events_of(stage, ev.Intended) == []
+
+
+def test_a_promotion_before_a_step_names_the_gates_that_do_not_pass():
+    """Without an override it is refused, and the step goes on waiting."""
+    stage = stage_with(BETWEEN, before=("open",), gates=("success",))
+    stage.at(60, promote())
+    later(stage, 200, 0.995, BETWEEN)
+    stage.drive()
+
+    [refused] = events_of(stage, ev.PromoteRefused)
+    assert refused.gates == ("open",)
+
+
+@pytest.mark.parametrize("before", [("open",), ()])
+def test_an_undecided_gate_that_pauses_does(before):
+    """At the end of the hold; before a step at once."""
+    stage = stage_with(BETWEEN, before=before, on_inconclusive=OnInconclusive.PAUSE)
+    stage.drive()
+
+    assert stage.state().phase is Phase.PAUSED
+    assert "gate open is inconclusive" in stage.state().paused_because
+
+
+def test_an_undecided_gate_that_fails_takes_the_rollout_back():
+    """As declared."""
+    stage = stage_with(BETWEEN, on_inconclusive=OnInconclusive.FAIL)
+
+    assert stage.drive().exit_code is ExitCode.JUDGED_BAD
+    assert stage.exposures() == {"llm": ZERO}
+
+
+def test_a_step_is_held_longer_once_and_then_paused():
+    """The hold again, and no second time."""
+    stage = stage_with(BETWEEN, on_inconclusive=OnInconclusive.EXTEND_ONCE)
+    stage.drive()
+
+    assert len(events_of(stage, ev.HoldExtended)) == 1
+    assert stage.state().phase is Phase.PAUSED
+    assert stage.exposures() == {"llm": split(500)}
+
+
+def test_an_undecided_gate_that_waits_goes_on_asking():
+    """Until it passes."""
+    stage = stage_with(BETWEEN, on_inconclusive=OnInconclusive.WAIT)
+    later(stage, 600, 0.995, BETWEEN)
+
+    assert stage.drive().exit_code is ExitCode.DONE
+    assert events_of(stage, ev.HoldExtended) == []
+
+
+def test_a_paused_rollout_is_promoted_by_an_override_only():
+    """A plain promotion is refused, and says what comes first."""
+    stage = stage_with(BETWEEN, on_inconclusive=OnInconclusive.PAUSE)
+    stage.at(120, promote()).at(180, promote("known and accepted", override=True))
+
+    assert stage.drive().exit_code is ExitCode.DONE
+    [refused] = events_of(stage, ev.PromoteRefused)
+    assert "resume it first" in refused.because
+
+
+def test_a_step_that_is_not_in_force_cannot_be_gone_past():
+    """Paused before its write: there is nothing to promote from."""
+    stage = stage_with(BETWEEN, before=("open",), on_inconclusive=OnInconclusive.PAUSE)
+    stage.at(60, promote("urgent", override=True))
+    stage.drive()
+
+    [refused] = events_of(stage, ev.PromoteRefused)
+    assert "not in force yet" in refused.because
+
+
+def test_a_guardrail_that_fails_before_the_first_write_stops_it():
+    """Nobody is exposed to find out."""
+    stage = stage_with(0.995)
+    stage.source.answers["floor"] = lambda _at: 0.5
+    end = stage.drive()
+
+    assert stage.exposures() == {"llm": ZERO}
+    assert end.exit_code is not ExitCode.DONE
