@@ -9,11 +9,12 @@ import pytest
 from rolloutctl.core import events as ev
 from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.playbook import GateLimits, OnInconclusive
+from rolloutctl.core.ports import GiveUp
 from rolloutctl.core.state import Phase
 from rolloutctl.errors import ExitCode
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.runner import requests
-from rolloutctl.steps.canary import CanarySpec
+from rolloutctl.steps.canary import Canary, CanarySpec
 from worlds.rollouts import ACTOR, ROLLOUT, Stage, playbook, step
 
 #: Between the limits: neither passes nor fails.
@@ -163,3 +164,14 @@ def test_a_guardrail_that_fails_before_the_first_write_stops_it():
 
     assert stage.exposures() == {"llm": ZERO}
     assert end.exit_code is not ExitCode.DONE
+
+
+def test_a_step_kind_that_gives_up_takes_the_rollout_back(monkeypatch):
+    """With its reason, whatever the gates say."""
+    monkeypatch.setattr(Canary, "advance", lambda *_: GiveUp(because="no such weight"))
+    stage = stage_with(0.995)
+
+    assert stage.drive().exit_code is ExitCode.JUDGED_BAD
+    [started] = events_of(stage, ev.RollbackStarted)
+    assert started.because.endswith("no such weight")
+    assert stage.exposures() == {"llm": ZERO}
