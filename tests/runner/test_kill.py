@@ -8,7 +8,8 @@ import pytest
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.state import Phase
-from rolloutctl.errors import Conflict, NotFound, Stale
+from rolloutctl.errors import Conflict, JournalUnavailable, NotFound, Stale
+from rolloutctl.runner import fence
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import KillOrder, at_once, in_turn, kill_targets
 from rolloutctl.testing import FakeProvider
@@ -124,4 +125,94 @@ def test_an_account_that_the_journal_never_took_is_told(stage):
 
     assert stage.state().phase is Phase.KILLING
     assert "moved 100 times" in end.journal_error
+    assert [type(event) for event in end.unrecorded] == [ev.TargetKilled, ev.Finished]
+
+
+class Hung(Refusing):
+    """A journal on a network drive that is gone: one of its calls does not come back."""
+
+    def __init__(self, journal, refused):
+        super().__init__(journal, refused, Stale("too late"))
+        self.goes_on = threading.Event()
+
+    def _refuse(self, *arguments, **named):
+        self.goes_on.wait(HANG_S)
+        return getattr(self._journal, self._refused)(*arguments, **named)
+
+
+@pytest.mark.parametrize("hung", ["read", "append"])
+def test_a_journal_that_hangs_keeps_no_kill_waiting(stage, monkeypatch, hung):
+    """It has its limit; then the targets go to control, and nothing is said to be recorded."""
+    monkeypatch.setattr(fence, "FENCE_LIMIT_S", LIMIT_S)
+    monkeypatch.setattr(fence, "LATE_LIMIT_S", LIMIT_S)
+    journal = Hung(stage.journal, hung)
+
+    end = kill_rollout(
+        ROLLOUT,
+        orders(stage, FakeProvider(stage.world)),
+        journal=journal,
+        clock=stage.clock,
+        fence=FENCE,
+        fan_out=in_turn,
+    )
+    is_still_hung = not journal.goes_on.is_set()
+    journal.goes_on.set()
+
+    assert is_still_hung
+    assert end.is_confirmed
+    assert f"did not answer within {LIMIT_S:g} s" in end.journal_error
+    assert [type(event) for event in end.unrecorded] == [
+        ev.KillRequested,
+        ev.TargetKilled,
+        ev.Finished,
+    ]
+
+
+def test_what_was_killed_before_a_late_fence_is_killed_again_behind_it(stage, monkeypatch):
+    """Its driver may have written in between; the account holds what was seen after the fence."""
+    monkeypatch.setattr(fence, "FENCE_LIMIT_S", LIMIT_S)
+    monkeypatch.setattr(fence, "LATE_LIMIT_S", HANG_S)
+    journal = Hung(stage.journal, "append")
+    rounds = []
+
+    def fan_out(calls, limit_s):
+        rounds.append(stage.state().phase)
+        in_turn(calls, limit_s)
+        journal.goes_on.set()
+
+    end = kill_rollout(
+        ROLLOUT,
+        orders(stage, FakeProvider(stage.world)),
+        journal=journal,
+        clock=stage.clock,
+        fence=FENCE,
+        fan_out=fan_out,
+    )
+
+    assert rounds == [Phase.RUNNING, Phase.KILLING]
+    assert end.unrecorded == ()
+    assert stage.state().phase is Phase.KILLED
+
+
+class Unreadable(Refusing):
+    """A journal with an event that this version does not know."""
+
+    def __init__(self, journal):
+        super().__init__(journal, "read", JournalUnavailable("written by a newer rolloutctl"))
+
+
+def test_a_rollout_that_cannot_be_followed_is_fenced_all_the_same(stage):
+    """The newer program that drives it must stop writing, whatever this one can read."""
+    end = kill_rollout(
+        ROLLOUT,
+        orders(stage, FakeProvider(stage.world)),
+        journal=Unreadable(stage.journal),
+        clock=stage.clock,
+        fence=FENCE,
+        fan_out=in_turn,
+    )
+
+    assert stage.state().phase is Phase.KILLING
+    assert end.is_confirmed
+    assert "newer rolloutctl" in end.journal_error
     assert [type(event) for event in end.unrecorded] == [ev.TargetKilled, ev.Finished]

@@ -7,17 +7,28 @@ availability beats audit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.machine import allows, fold
 from rolloutctl.core.ports import Clock, Journal
-from rolloutctl.errors import RolloutctlError, Stale
+from rolloutctl.errors import IllegalEvent, JournalUnavailable, RolloutctlError, Stale
 from rolloutctl.runner import requests
 from rolloutctl.runner.kill import FanOut, KillOrder, KillReport, at_once, kill_targets
 from rolloutctl.runner.kill_account import result_events
+from rolloutctl.runner.workers import Begun
 
+#: How long the journal may keep a kill waiting, in seconds. The little above the second that
+#: a locked one is waited for leaves it the time to say so.
+FENCE_LIMIT_S = 1.2
+#: How long a fence that was late is waited for once more, after the kill, in seconds.
+LATE_LIMIT_S = 0.5
+#: How long the journal may take for the account of a kill, in seconds.
+ACCOUNT_LIMIT_S = 5.0
+#: How often the fence is offered to a journal that moves and cannot be followed.
+BLIND_TRIES = 100
 #: How often the account of a kill is offered to a moving journal.
 ACCOUNT_TRIES = 100
 
@@ -48,28 +59,62 @@ def kill_rollout(
     """Fences the rollout, kills its targets, records the result; never waits for a lease.
 
     A rollout that ended between the decision to kill and the fence is killed all the
-    same: its targets are what the operator meant.
+    same: its targets are what the operator meant. Returns within the journal's limits and
+    the targets' own, whatever hangs.
     """
-    unrecorded: list[ev.Event] = []
-    error_text = _fence(rollout_id, journal, clock, fence)
-    if error_text:
-        unrecorded.append(fence)
+    fencing = _Fencing(rollout_id, journal, clock, fence)
+    is_in_time = fencing.ends_within(FENCE_LIMIT_S)
     reports = kill_targets(orders, clock, fan_out=fan_out)
+    if not is_in_time and fencing.ends_within(LATE_LIMIT_S) and fencing.is_recorded:
+        # SAFETY: until the fence stood, a driver could write over what was just killed.
+        reports = kill_targets(orders, clock, fan_out=fan_out)
+    unrecorded: list[ev.Event] = [] if fencing.is_recorded else [fence]
     events = result_events(reports)
+    error_text = fencing.trouble
     if journal is None or error_text:
         unrecorded += events
     else:
-        try:
-            _account(rollout_id, journal, clock, events)
-        except RolloutctlError as error:
-            error_text = error.message
-            unrecorded += events
+        error_text = _recorded(partial(_account, rollout_id, journal, clock, events))
+        unrecorded += events if error_text else []
     return KillEnd(reports=tuple(reports), unrecorded=tuple(unrecorded), journal_error=error_text)
 
 
-def _fence(rollout_id: str, journal: Journal | None, clock: Clock, fence: ev.KillRequested) -> str:
-    if journal is None:
-        return "there is no usable journal"
+class _Fencing:
+    """The fence on its way into the journal, in a thread: SQLite itself may hang.
+
+    SAFETY: whatever the journal has against it, the kill goes on without it.
+    """
+
+    def __init__(
+        self, rollout_id: str, journal: Journal | None, clock: Clock, fence: ev.KillRequested
+    ) -> None:
+        self.is_recorded = False
+        self.trouble = "there is no usable journal"
+        self._begun: Begun[str] | None = None
+        if journal is not None:
+            work = partial(_fence, rollout_id, journal, clock, fence)
+            self._begun = Begun(work, name="fence")
+
+    def ends_within(self, limit_s: float) -> bool:
+        """Waits up to `limit_s` seconds, and notes what became of the fence."""
+        if self._begun is None:
+            return True
+        if not self._begun.ends_within(limit_s):
+            self.trouble = f"the journal did not answer within {FENCE_LIMIT_S:g} s"
+            return False
+        try:
+            self.trouble = self._begun.answer()
+            self.is_recorded = True
+        except RolloutctlError as error:
+            self.trouble = error.message
+        return True
+
+
+def _fence(rollout_id: str, journal: Journal, clock: Clock, fence: ev.KillRequested) -> str:
+    """Records the fence; returns why the rollout cannot be followed, or "".
+
+    Raises whatever the journal has against it.
+    """
     try:
         requests.request(
             journal,
@@ -77,8 +122,43 @@ def _fence(rollout_id: str, journal: Journal | None, clock: Clock, fence: ev.Kil
             rollout_id,
             lambda state: None if state.phase.is_terminal else fence,
         )
+    except (IllegalEvent, JournalUnavailable) as error:
+        if isinstance(error, JournalUnavailable) and error.retry_after_s is not None:
+            raise  # it was locked, and has had its time
+        if not _is_fenced_blindly(rollout_id, journal, clock, fence):
+            raise
+        return error.message
+    return ""
+
+
+def _is_fenced_blindly(
+    rollout_id: str, journal: Journal, clock: Clock, fence: ev.KillRequested
+) -> bool:
+    """Whether the fence stands behind events that this program cannot read.
+
+    SAFETY: it is the one event that every open rollout takes, and the journal itself
+    refuses intents after it. What came of the kill is left to a program that can read them.
+    """
+    for _ in range(BLIND_TRIES):
+        head = journal.heads().get(rollout_id)
+        if head is None:
+            return False
+        try:
+            journal.append(rollout_id, [fence], at=clock.now(), expect_seq=head, epoch=None)
+        except Stale:
+            continue
+        return True
+    return False
+
+
+def _recorded(account: Callable[[], None]) -> str:
+    """Runs the account within its limit; returns why it is not recorded, or ""."""
+    begun = Begun(account, name="account")
+    if not begun.ends_within(ACCOUNT_LIMIT_S):
+        return f"the journal did not answer within {ACCOUNT_LIMIT_S:g} s"
+    try:
+        begun.answer()
     except RolloutctlError as error:
-        # SAFETY: whatever the journal has against it, the kill goes on without it.
         return error.message
     return ""
 

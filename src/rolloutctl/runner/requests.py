@@ -28,8 +28,10 @@ def request(
     `make` raises `WrongPhase` where the verb makes no sense, and returns None where
     nothing has to be recorded. Returns the state after the event.
     """
+    state: RolloutState | None = None
     for _ in range(REQUEST_TRIES):
-        state = fold(rollout_id, journal.read(rollout_id))
+        after_seq = state.seq if state is not None else 0
+        state = fold(rollout_id, journal.read(rollout_id, after_seq=after_seq), state)
         event = make(state)
         if event is None:
             return state

@@ -9,6 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
 
 #: Work as the workers take it; must not raise.
 Work = Callable[[], None]
@@ -59,3 +62,37 @@ class Workers:
 def at_once(work: Work) -> None:
     """Runs the work here and now: what stands for workers on a fake clock."""
     work()
+
+
+class Begun(Generic[Answer]):
+    """Work begun in a daemon thread, for a caller that waits for it as long as it likes.
+
+    Args:
+        work: what may hang; it goes on when nobody waits any more.
+        name: what the thread is called.
+    """
+
+    def __init__(self, work: Callable[[], Answer], *, name: str) -> None:
+        self._work = work
+        self._is_done = threading.Event()
+        self._answers: list[Answer] = []
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def ends_within(self, limit_s: float) -> bool:
+        """Waits up to `limit_s` seconds; whether the work has ended."""
+        return self._is_done.wait(limit_s)
+
+    def answer(self) -> Answer:
+        """What the work returned; raises what it raised. Only once it has ended."""
+        if self._error is not None:
+            raise self._error
+        return self._answers[0]
+
+    def _run(self) -> None:
+        try:
+            self._answers.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asks
+            self._error = error
+        finally:
+            self._is_done.set()
