@@ -2,8 +2,17 @@
 
 import json
 import sqlite3
+import threading
 
 import pytest
+
+from rolloutctl.errors import JournalUnavailable
+from rolloutctl.runner import fence
+from rolloutctl.store.sqlite import SqliteJournal
+
+#: How long the journal hangs here, and how long it may, in seconds of this machine.
+HANG_S = 20.0
+SHORT_S = 0.05
 
 
 def canary_weight(folder):
@@ -39,20 +48,71 @@ def name_a_strange_target(connection):
     )
 
 
-DAMAGES = [drop_an_event, drop_all_events, name_a_strange_target]
+def come_from_a_newer_version(connection):
+    """The last event is of a kind that this version does not know."""
+    connection.execute(
+        """UPDATE event SET body = '{"kind":"Wondered","v":1}'
+        WHERE id = (SELECT max(id) FROM event)"""
+    )
+
+
+def break_an_event(connection):
+    """The last event is no JSON any more."""
+    connection.execute("UPDATE event SET body = '{' WHERE id = (SELECT max(id) FROM event)")
+
+
+#: What leaves the start of the rollout as it was.
+DAMAGES = [drop_an_event, name_a_strange_target, come_from_a_newer_version, break_an_event]
+
+
+def edit(folder, damage):
+    """Applies one of the damages to the journal."""
+    connection = sqlite3.connect(folder / "journal.db")
+    with connection:
+        damage(connection)
+    connection.close()
 
 
 @pytest.fixture(params=DAMAGES, ids=lambda damage: damage.__name__)
 def damaged(request, exposed, folder):
-    """The journal of that rollout, edited so that it still reads as JSON."""
+    """The journal of that rollout, edited behind its start."""
     del exposed
+    edit(folder, request.param)
+
+
+@pytest.fixture
+def without_start(exposed, folder):
+    """Not even the start of the rollout is left."""
+    del exposed
+    edit(folder, drop_all_events)
+
+
+def kinds_recorded(folder):
+    """The kinds of the events of the journal, in order."""
     connection = sqlite3.connect(folder / "journal.db")
-    with connection:
-        request.param(connection)
+    bodies = [body for (body,) in connection.execute("SELECT body FROM event ORDER BY id")]
     connection.close()
+    return [body.partition('"kind":"')[2].partition('"')[0] for body in bodies]
 
 
 @pytest.mark.usefixtures("damaged")
+@pytest.mark.parametrize(
+    "words", [("r-1",), ("--all",), ("--playbook", "seconds.yaml")], ids=lambda words: words[0]
+)
+def test_the_start_of_a_rollout_is_enough_to_kill_it(rolloutctl, folder, words):
+    """Fenced and killed; what the journal could not take is printed, not swallowed."""
+    said = rolloutctl("kill", *words, "--output", "json")
+
+    document = json.loads(said.out)
+    assert canary_weight(folder) == 0
+    assert said.exit_code == 0, said.err
+    assert document["confirmed"]
+    assert kinds_recorded(folder)[-1] == "KillRequested"
+    assert "the journal did not take all of it" in said.err
+    assert '"kind":"TargetKilled"' in said.err.replace(" ", "")
+
+
+@pytest.mark.usefixtures("without_start")
 def test_a_playbook_is_killed_although_its_rollout_cannot_be_followed(rolloutctl, folder):
     """The file names the targets; the unfenced rollout is told, and the exit code says so."""
     said = rolloutctl("kill", "--playbook", "seconds.yaml", "--output", "json")
@@ -65,7 +125,7 @@ def test_a_playbook_is_killed_although_its_rollout_cannot_be_followed(rolloutctl
     assert [one["rollout"] for one in document["not_killed"]] == ["r-1"]
 
 
-@pytest.mark.usefixtures("damaged")
+@pytest.mark.usefixtures("without_start")
 def test_one_damaged_rollout_does_not_hide_what_became_of_the_others(rolloutctl):
     """`--all` reports it as not killed, in words and to machines; it is no bug of ours."""
     said = rolloutctl("kill", "--all", "--output", "json")
@@ -77,7 +137,7 @@ def test_one_damaged_rollout_does_not_hide_what_became_of_the_others(rolloutctl)
     assert "rollout r-1 was NOT killed" in said.err
 
 
-@pytest.mark.usefixtures("damaged")
+@pytest.mark.usefixtures("without_start")
 def test_not_killed_is_never_called_nothing_to_kill(rolloutctl):
     """Somebody reads only the table."""
     said = rolloutctl("kill", "--all")
@@ -86,15 +146,71 @@ def test_not_killed_is_never_called_nothing_to_kill(rolloutctl):
     assert "NOT KILLED" in said.out
 
 
-@pytest.mark.usefixtures("damaged")
-@pytest.mark.parametrize("verb", ["status", "kill", "pause", "rollback"])
-def test_a_journal_that_cannot_be_followed_is_unavailable_not_a_bug(rolloutctl, verb):
+@pytest.mark.usefixtures("exposed")
+@pytest.mark.parametrize("damage", [drop_an_event, drop_all_events, name_a_strange_target])
+@pytest.mark.parametrize("verb", ["status", "pause", "rollback"])
+def test_a_journal_that_cannot_be_followed_is_unavailable_not_a_bug(
+    rolloutctl, folder, verb, damage
+):
     """Exit 5, and the way out that needs no journal."""
+    edit(folder, damage)
+
     said = rolloutctl(verb, "r-1")
 
     assert said.exit_code == 5, said.err
     assert "the journal cannot be followed" in said.err
     assert "rolloutctl kill" in said.err
+
+
+@pytest.mark.usefixtures("without_start")
+def test_a_rollout_without_its_start_is_killed_by_its_file(rolloutctl):
+    """Nothing names its targets; the way out does."""
+    said = rolloutctl("kill", "r-1")
+
+    assert said.exit_code == 5, said.err
+    assert "the journal cannot be followed" in said.err
+    assert "rolloutctl kill --playbook FILE" in said.err
+
+
+@pytest.mark.usefixtures("damaged")
+def test_one_that_is_over_is_not_killed_on_the_word_of_its_start(rolloutctl, folder):
+    """Its control may not be the safe arm any more, and its end cannot be read."""
+    edit(folder, lambda c: c.execute("UPDATE rollout SET closed_at = created_at"))
+
+    said = rolloutctl("kill", "r-1")
+
+    assert said.exit_code == 2, said.err
+    assert "rollout r-1 is over" in said.err
+    assert "rolloutctl kill r-1 --to gpt-4" in said.err
+    assert canary_weight(folder) > 0
+
+
+@pytest.mark.usefixtures("exposed")
+def test_a_journal_that_hangs_holds_up_neither_the_kill_nor_its_end(
+    rolloutctl, folder, monkeypatch
+):
+    """Its threads are left behind: none is waited for, also not when the process exits."""
+    goes_on = threading.Event()
+
+    def hang(*_arguments, **_named):
+        goes_on.wait(HANG_S)
+        raise JournalUnavailable("it was gone")
+
+    monkeypatch.setattr(SqliteJournal, "append", hang)
+    for limit in ("FENCE_LIMIT_S", "LATE_LIMIT_S"):
+        monkeypatch.setattr(fence, limit, SHORT_S)
+
+    said = rolloutctl("kill", "--all")
+    is_left_behind = not goes_on.is_set()
+    threads = [one for one in threading.enumerate() if one.name in {"kill", "fence", "journal"}]
+    goes_on.set()
+
+    assert said.exit_code == 0, said.err
+    assert canary_weight(folder) == 0
+    assert is_left_behind
+    assert threads
+    assert all(thread.daemon for thread in threads)
+    assert f"did not answer within {SHORT_S:g} s" in said.err
 
 
 @pytest.mark.usefixtures("exposed")

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
+from rolloutctl.cli.kill_opening import (
+    ASIDE_LIMIT_S,
+    NEEDED_LIMIT_S,
+    Opened,
+    answer_of,
+    journal_for_kill,
+    open_for_kill,
+)
 from rolloutctl.cli.options import parse_inputs
 from rolloutctl.core.events import KillRequested
 from rolloutctl.core.playbook import Arm
@@ -25,16 +34,16 @@ from rolloutctl.errors import (
 from rolloutctl.runner.fence import kill_rollout
 from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets
 from rolloutctl.runner.kill_account import orders_of
+from rolloutctl.runner.loop import attempt
+from rolloutctl.runner.workers import Workers
 from rolloutctl.ui.console import to_json_line
 
 if TYPE_CHECKING:
-    from rolloutctl.core.ports import Journal
     from rolloutctl.runner.fence import KillEnd
     from rolloutctl.runner.rollout import Rollout
+    from rolloutctl.store.sqlite import SqliteJournal
     from rolloutctl.ui.console import Console
 
-#: How long the journal may keep a kill waiting, in seconds; then it acts without.
-JOURNAL_LIMIT_S = 1.0
 #: Rollouts killed side by side; the targets of each are killed at once anyway.
 ROLLOUTS_AT_ONCE = 32
 _WITHOUT_IT = "rolloutctl kill --playbook FILE, or rolloutctl kill ADDRESS --to ARM"
@@ -46,6 +55,7 @@ class Killed:
 
     `file` is the playbook of targets without a rollout, with its `inputs`.
     `failure` says why a rollout could not even be tried; then there are no reports.
+    `is_followed` is False where nothing but the start of the rollout could be read.
     """
 
     rollout_id: str
@@ -54,6 +64,7 @@ class Killed:
     failure: str = ""
     rollout: Rollout | None = None
     end: KillEnd | None = None
+    is_followed: bool = True
     file: Path | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,8 +80,8 @@ def kill_one(
         UsageError: it is over, and `--to` does not name its control.
     """
     try:
-        ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
-        rollout = _opened(rollout_id, ledger)
+        ledger = answer_of(partial(journal_for_kill, store), limit_s=NEEDED_LIMIT_S)
+        opened = open_for_kill(rollout_id, ledger)
     except (JournalUnavailable, IllegalEvent) as error:
         raise JournalUnavailable(
             f"{error.message}; only the journal knows the targets of {rollout_id}",
@@ -79,14 +90,15 @@ def kill_one(
     except (InvalidPlaybook, InvalidSettings) as error:
         error.hint = f"{_WITHOUT_IT}; or install here what is missing"
         raise
-    if rollout.state.phase.is_terminal and not to and not _is_still_killed(rollout):
+    rollout = opened.rollout
+    if not opened.is_open and not to and not _is_still_killed(rollout):
         controls = " ".join({t.control.value for t in rollout.playbook.targets.values()})
+        ended_as = "over" if opened.trouble else str(rollout.state.phase)
         raise UsageError(
-            f"rollout {rollout_id} is {rollout.state.phase}: its control may not be the safe "
-            "arm any more",
+            f"rollout {rollout_id} is {ended_as}: its control may not be the safe arm any more",
             hint=f"rolloutctl kill {rollout_id} --to {controls}",
         )
-    return [_kill(console, rollout, _orders(rollout, to), reason=reason)]
+    return [_kill(console, opened, _orders(rollout, to), reason=reason)]
 
 
 def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
@@ -94,8 +106,9 @@ def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
 
     One that cannot be opened here is told as not killed and holds up no other.
     """
-    ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
-    ids = [row.rollout_id for row in ledger.rollouts(open_only=True)]
+    ledger = answer_of(partial(journal_for_kill, store), limit_s=NEEDED_LIMIT_S)
+    rows = answer_of(partial(ledger.rollouts, open_only=True), limit_s=NEEDED_LIMIT_S)
+    ids = [row.rollout_id for row in rows]
     if not ids:
         console.talk("no rollout is open; nothing was touched")
         return []
@@ -120,9 +133,7 @@ def kill_playbook(
     }
     killed: list[Killed] = []
     try:
-        ledger = wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
-        holding = dict.fromkeys(ledger.holder(address) for address in orders)
-        ids = [rollout_id for rollout_id in holding if rollout_id]
+        ledger, ids = answer_of(partial(_holders, store, list(orders)), limit_s=ASIDE_LIMIT_S)
         killed = _kill_each(console, ids, ledger, reason=reason)
     except JournalUnavailable as error:
         console.talk(f"{error.message}; killing without it")
@@ -148,29 +159,42 @@ def _is_still_killed(rollout: Rollout) -> bool:
     return True
 
 
-def _opened(rollout_id: str, ledger: Journal) -> Rollout:
-    return wiring.open_way_back(rollout_id, ledger, known=wiring.catalog(), at=wiring.clock())
+def _holders(store: str, addresses: Sequence[str]) -> tuple[SqliteJournal, list[str]]:
+    """The journal, and the open rollouts in it that hold one of the addresses."""
+    ledger = journal_for_kill(store)
+    holding = dict.fromkeys(ledger.holder(address) for address in addresses)
+    return ledger, [rollout_id for rollout_id in holding if rollout_id]
 
 
 def _kill_each(
-    console: Console, ids: Sequence[str], ledger: Journal, *, reason: str
+    console: Console, ids: Sequence[str], ledger: SqliteJournal, *, reason: str
 ) -> list[Killed]:
     """Kills rollouts side by side; what fails with one is told, and stops no other."""
-    if not ids:
-        return []
+    done: SimpleQueue[Killed] = SimpleQueue()
 
-    def kill(rollout_id: str) -> Killed:
-        try:
-            rollout = _opened(rollout_id, ledger)
-        except RolloutctlError as error:
-            return Killed(rollout_id=rollout_id, failure=_why(error))
-        return _kill(console, rollout, orders_of(rollout), reason=reason)
+    def kill(rollout_id: str) -> None:
+        killed: list[Killed] = []
 
-    with ThreadPoolExecutor(min(len(ids), ROLLOUTS_AT_ONCE)) as threads:
-        return list(threads.map(kill, ids))
+        def work() -> None:
+            opened = open_for_kill(rollout_id, ledger)
+            killed.append(_kill(console, opened, orders_of(opened.rollout), reason=reason))
+
+        error = attempt(work)
+        failure = _why(error) if error is not None else ""
+        done.put(killed[0] if killed else Killed(rollout_id=rollout_id, failure=failure))
+
+    workers = Workers(ROLLOUTS_AT_ONCE, name="kill")
+    for rollout_id in ids:
+        workers.run(partial(kill, rollout_id))
+    # Every question to the journal and every target has its own limit: each one ends.
+    found = {killed.rollout_id: killed for killed in (done.get() for _ in ids)}
+    workers.close()
+    return [found[rollout_id] for rollout_id in ids]
 
 
-def _why(error: RolloutctlError) -> str:
+def _why(error: Exception) -> str:
+    if not isinstance(error, RolloutctlError):
+        return f"{type(error).__name__}: {error}"
     problems = error.problems if isinstance(error, InvalidPlaybook) else ()
     if problems:
         return "; ".join(problem.message for problem in problems)
@@ -182,9 +206,8 @@ def _kill_unheld(console: Console, orders: Sequence[KillOrder]) -> Killed:
     return Killed(rollout_id="", reports=kill_targets(orders, wiring.clock()))
 
 
-def _kill(
-    console: Console, rollout: Rollout, orders: Sequence[KillOrder], *, reason: str
-) -> Killed:
+def _kill(console: Console, opened: Opened, orders: Sequence[KillOrder], *, reason: str) -> Killed:
+    rollout = opened.rollout
     _announce(console, orders)
     end = kill_rollout(
         rollout.rollout_id,
@@ -201,6 +224,7 @@ def _kill(
         unrecorded=_lines(rollout, end),
         rollout=rollout,
         end=end,
+        is_followed=not opened.trouble,
     )
 
 

@@ -63,6 +63,8 @@ def tell(killed: Sequence[Killed], console: Console) -> None:
 def _telling(one: Killed, console: Console) -> Callable[[], None] | None:
     """The work of telling of one kill; None where nothing was killed."""
     if one.rollout is not None and one.end is not None:
+        if not one.is_followed:
+            return partial(_tell_of_unread, one, one.rollout, console)
         return partial(_tell_of_rollout, one.rollout, one.end, console)
     if one.file is not None:
         return partial(_tell_of_playbook, one, one.file, console)
@@ -82,21 +84,32 @@ def _guarded(
 
 def _tell_of_playbook(one: Killed, file: Path, console: Console) -> None:
     """Targets of a playbook that no open rollout holds: one message, with no rollout's id."""
-    known, at = wiring.catalog(), wiring.clock().now()
+    known = wiring.catalog()
     playbook = wiring.load_playbook(file, one.inputs, known=known, environ=os.environ)
+    _tell_all([_message_of(one, playbook.name)], wiring.notifiers(playbook, known), console)
+
+
+def _tell_of_unread(one: Killed, rollout: Rollout, console: Console) -> None:
+    """A rollout of which nothing but its start could be read: one message."""
+    notifiers = wiring.notifiers_in(rollout.playbook.document, wiring.catalog())
+    _tell_all([_message_of(one, rollout.playbook.name)], notifiers, console)
+
+
+def _message_of(one: Killed, playbook_name: str) -> Message:
+    """What the kill reached, for whom the journal has no events to tell of."""
+    at = wiring.clock().now()
     stuck = [report for report in one.reports if not report.confirmed]
     said = "; ".join(f"{report.target} NOT killed: {report.message}" for report in stuck)
     names = ", ".join(report.target for report in one.reports)
-    message = Message(
-        key=f"{playbook.name}:killed:{at.isoformat()}",
-        rollout_id="",
-        playbook=playbook.name,
+    return Message(
+        key=f"{one.rollout_id or playbook_name}:killed:{at.isoformat()}",
+        rollout_id=one.rollout_id,
+        playbook=playbook_name,
         event="kill-not-confirmed" if stuck else "finished",
         phase="stuck" if stuck else "killed",
         text=f"kill asked by {wiring.actor().name}: {said or f'{names} killed, confirmed'}",
         at=at,
     )
-    _tell_all([message], wiring.notifiers(playbook, known), console)
 
 
 def _tell_all(

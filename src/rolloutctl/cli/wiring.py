@@ -17,7 +17,7 @@ from rolloutctl.plugins import InstalledCatalog
 if TYPE_CHECKING:
     # Everything below is loaded by the functions that need it: `kill ADDRESS` needs none.
     from rolloutctl.core.effects import Invoke
-    from rolloutctl.core.events import Actor
+    from rolloutctl.core.events import Actor, Recorded
     from rolloutctl.core.playbook import Playbook
     from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Notifier, Provider
     from rolloutctl.core.target import Target
@@ -187,7 +187,7 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
     from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - commands on rollouts only
     from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
 
-    playbook = parse_document(_document_of(rollout_id, ledger), known)
+    playbook = parse_document(_document_in(rollout_id, _start_of(rollout_id, ledger)), known)
     return Rollout.open(
         rollout_id,
         playbook=playbook,
@@ -205,30 +205,56 @@ def open_way_back(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock
         IllegalEvent: its events cannot follow each other.
         InvalidPlaybook, InvalidSettings: the provider of a target is missing here.
     """
-    from rolloutctl.core.parse_way_back import parse_way_back  # noqa: PLC0415 - as above
+    rollout = open_to_kill(_start_of(rollout_id, ledger), rollout_id, ledger, known=known, at=at)
+    rollout.refresh()
+    return rollout
+
+
+def open_to_kill(
+    began: Recorded, rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock
+) -> Rollout:
+    """A rollout as it began, by its first event alone; only providers are needed.
+
+    Raises:
+        IllegalEvent: that event is no start.
+        InvalidPlaybook, InvalidSettings: the provider of a target is missing here.
+    """
+    from rolloutctl.core.machine import fold  # noqa: PLC0415 - as above
+    from rolloutctl.core.parse_way_back import parse_way_back  # noqa: PLC0415 - same
     from rolloutctl.core.ports import Kinds  # noqa: PLC0415 - same
     from rolloutctl.runner.adapters import Adapters  # noqa: PLC0415 - same
     from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
 
-    playbook = parse_way_back(_document_of(rollout_id, ledger), known)
-    return Rollout.open(
-        rollout_id,
+    playbook = parse_way_back(_document_in(rollout_id, began), known)
+    return Rollout(
+        rollout_id=rollout_id,
         playbook=playbook,
         adapters=Adapters(
             kinds=Kinds(gates={}, steps={}), providers=providers(playbook.targets, known)
         ),
         journal=ledger,
         clock=at,
+        state=fold(rollout_id, [began]),
     )
 
 
-def _document_of(rollout_id: str, ledger: Journal) -> str:
+def _start_of(rollout_id: str, ledger: Journal) -> Recorded:
+    records = ledger.read(rollout_id)
+    if not records:
+        raise _without_start(rollout_id)
+    return records[0]
+
+
+def _document_in(rollout_id: str, began: Recorded) -> str:
     from rolloutctl.core.events import Started  # noqa: PLC0415 - as above
 
-    records = ledger.read(rollout_id)
-    if not records or not isinstance(records[0].event, Started):
-        raise IllegalEvent(f"{rollout_id}: it does not begin with its start")
-    return records[0].event.document
+    if not isinstance(began.event, Started):
+        raise _without_start(rollout_id)
+    return began.event.document
+
+
+def _without_start(rollout_id: str) -> IllegalEvent:
+    return IllegalEvent(f"{rollout_id}: it does not begin with its start")
 
 
 def actor() -> Actor:

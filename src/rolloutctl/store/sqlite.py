@@ -15,7 +15,7 @@ from typing import TypeVar
 from rolloutctl.clock import in_seconds
 from rolloutctl.core.events import Event, LeaseTaken, Recorded, Started
 from rolloutctl.core.ports import Lease, RolloutRow
-from rolloutctl.errors import Stale
+from rolloutctl.errors import IllegalEvent, Stale
 from rolloutctl.store import lease as leases
 from rolloutctl.store import tables
 from rolloutctl.store.chain import ChainBreak
@@ -94,6 +94,20 @@ class SqliteJournal:
             Recorded(seq=seq, at=time_from_text(at), event=event_from_text(body))
             for seq, at, body, _hash in self._file.read(work)
         ]
+
+    def started(self, rollout_id: str) -> Recorded:
+        """The first event alone, whatever stands behind it.
+
+        Raises `NotFound`, `IllegalEvent` if it is missing, and `JournalUnavailable`.
+        """
+
+        def work(connection: sqlite3.Connection) -> tables.Row | None:
+            return tables.first_event(connection, tables.head_of(connection, rollout_id))
+
+        row = self._file.read(work)
+        if row is None or row[0] != 1:
+            raise IllegalEvent(f"{rollout_id}: it does not begin with its start")
+        return Recorded(seq=1, at=time_from_text(row[1]), event=event_from_text(row[2]))
 
     def heads(self) -> Mapping[str, int]:
         """Rollout id -> head seq of the open rollouts; one pragma if nothing moved."""

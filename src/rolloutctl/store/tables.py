@@ -82,6 +82,14 @@ def events(connection: sqlite3.Connection, head: Head, *, after_seq: int = 0) ->
     )
 
 
+def first_event(connection: sqlite3.Connection, head: Head) -> Row | None:
+    """The first `Row` of a rollout; None if there is no event at all."""
+    found = events(connection, head)
+    row: Row | None = found.fetchone()
+    found.close()
+    return row
+
+
 def chain_break(connection: sqlite3.Connection, head: Head) -> ChainBreak | None:
     """The first event whose hash does not follow; None if all do."""
     links = (
