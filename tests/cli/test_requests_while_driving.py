@@ -4,6 +4,7 @@ import pytest
 
 from rolloutctl.errors import ExitCode, JournalUnavailable
 from rolloutctl.runner import requests
+from rolloutctl.store.sqlite import SqliteJournal
 
 
 @pytest.fixture
@@ -40,3 +41,17 @@ def test_approve_all_answers_once_the_journal_is_back(rolloutctl, locked):
 
     assert locked
     assert said.exit_code == ExitCode.DONE, said.err
+
+
+def test_a_journal_that_fails_behind_the_end_changes_no_exit_code(rolloutctl, monkeypatch):
+    """What the driving came to is known; the lease expires by itself, and that is said."""
+
+    def refuse(*_arguments):
+        raise JournalUnavailable("the disk is full")
+
+    monkeypatch.setattr(SqliteJournal, "release_lease", refuse)
+
+    said = rolloutctl("start", "seconds.yaml", "--auto", "--approve-all", "--id", "r-1")
+
+    assert said.exit_code == ExitCode.DONE, said.err
+    assert "the disk is full; the lease of r-1 is left to expire" in said.err

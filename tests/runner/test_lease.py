@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rolloutctl.core import events as ev
 from rolloutctl.core.machine import fold
 from rolloutctl.runner.tick import tick
+from rolloutctl.runner.turn import Driven, let_go
 from worlds.rollouts import ROLLOUT, Stage, playbook
 
 
@@ -39,3 +42,21 @@ def test_a_judgement_of_a_lost_lease_is_never_recorded_after_newer_ones():
         stage.clock.advance(10.0)
     times = judged_at(stage, "floor")
     assert times == sorted(times)
+
+
+def test_a_driver_that_cannot_end_what_it_began_still_gives_its_lease_back(monkeypatch):
+    """Nobody else could drive the rollout until the lease expires."""
+    stage = Stage(playbook())
+    stage.begin()
+    rollout = stage.process()
+
+    def fail(*_arguments):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(type(rollout.invocations), "close", fail)
+    driven = Driven(rollout=rollout, teller=None, due_at=stage.clock.now())
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        let_go(driven)
+
+    assert [row.lease for row in stage.journal.rollouts()] == [None]

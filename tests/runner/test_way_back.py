@@ -74,3 +74,17 @@ def test_a_kill_confirmed_after_another_gave_up_on_it_ends_the_rollout():
     assert end.is_confirmed
     assert stage.state().phase is Phase.KILLED
     assert not stage.state().stuck_targets
+
+
+def test_a_kill_that_is_stuck_offers_no_rollback():
+    """Behind the fence nothing goes back: only another kill helps."""
+    stage = Stage(playbook())
+    stage.begin()
+    rollout = stage.process()
+    rollout.record_fact(ev.KillRequested(actor=ACTOR))
+    rollout.record_fact(ev.Stuck(targets=("llm",), because="the kill of llm is not confirmed"))
+
+    refused = requests.wrong_phase(rollout.state, "rollback")
+
+    assert "rollback" not in refused.hint
+    assert "kill again" in refused.hint

@@ -410,3 +410,12 @@ def test_a_disk_that_fills_up_keeps_what_was_answered(tmp_path):
 
     assert done.stdout.strip() == "True", done.stderr
     assert "full" in done.stderr
+
+
+def test_a_folder_that_nobody_can_make_is_not_called_moved():
+    """There was nothing there, so there is nothing to put back."""
+    with pytest.raises(JournalUnavailable, match="its folder cannot be made") as refused:
+        SqliteJournal(Path("/proc/x/y.db"))
+
+    assert "put it back" not in refused.value.hint
+    assert "--store" in refused.value.hint

@@ -71,9 +71,20 @@ def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCo
             say_if_unwatched(rollout, console)
             raise
         finally:
-            rollout.release_lease()
+            give_back(rollout, console)
             rollout.listeners.remove(screen.event)
     return _conclude(screen, attendance, end=end)
+
+
+def give_back(rollout: Rollout, console: Console) -> None:
+    """Releases the lease if the journal takes it: it expires anyway.
+
+    What the driving came to must not get lost for a journal that fails behind its end.
+    """
+    try:
+        rollout.release_lease()
+    except JournalUnavailable as error:
+        console.talk(f"{error.message}; the lease of {rollout.rollout_id} is left to expire")
 
 
 def take_lease(rollout: Rollout, actor: ev.Actor) -> None:
@@ -173,7 +184,10 @@ def _approve(rollout: Rollout, attendance: Attendance) -> None:
 
 def _conclude(screen: Screen, attendance: Attendance, *, end: DriveEnd) -> ExitCode:
     rollout, console = screen.rollout, screen.console
-    rollout.refresh()
+    try:
+        rollout.refresh()
+    except JournalUnavailable as error:
+        console.talk(f"{error.message}; told as it was last read")
     if not console.is_for_people:
         standing = standing_of(rollout, None)
         if console.output is Output.NDJSON:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import (
     SETTLED,
+    give_back,
     lease_of,
     say_if_unwatched,
     standing_of,
@@ -177,7 +178,7 @@ def _drive(asked: Asked, screen: Screen) -> None:
             with told(rollout) as teller:
                 drive(rollout, watch=screen.decision, stop=stop, teller=teller)
         finally:
-            rollout.release_lease()
+            give_back(rollout, asked.console)
 
 
 def _report(asked: Asked, screen: Screen) -> ExitCode:

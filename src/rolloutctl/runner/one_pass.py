@@ -128,14 +128,16 @@ class _Pass:
 
     def let_go(self, limit_s: float) -> None:
         """Delivers what can be delivered within `limit_s`, gives the lease back; safe twice."""
-        if self._rollout is not None:
-            self._rollout.invocations.close(self._rollout, STOPPED)
-        if self.teller is not None:
-            self.teller.flush(limit_s)
-            self.teller.close()
-            self.teller = None
-        if self._rollout is not None:
-            self._rollout.release_lease()
+        try:
+            if self._rollout is not None:
+                self._rollout.invocations.close(self._rollout, STOPPED)
+            if self.teller is not None:
+                self.teller.flush(limit_s)
+                self.teller.close()
+                self.teller = None
+        finally:
+            if self._rollout is not None:
+                self._rollout.release_lease()
 
     def passed(self) -> Passed:
         """How it was left."""

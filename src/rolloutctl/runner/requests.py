@@ -69,6 +69,9 @@ def wrong_phase(state: RolloutState, verb: str) -> WrongPhase:
         Phase.STUCK: "look at its targets, then: rollback or kill again",
     }
     hint = hints.get(state.phase, "it is over; start a new rollout")
+    if state.phase is Phase.STUCK and state.killed_at is not None:
+        # After the fence nothing goes back any more: `allows` refuses a rollback.
+        hint = "look at its targets, then kill again"
     return WrongPhase(f"{verb}: rollout {state.rollout_id} is {state.phase}", hint=hint)
 
 

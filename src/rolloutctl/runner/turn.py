@@ -103,11 +103,13 @@ def take_turn(driven: Driven, *, must_stop: Callable[[], bool]) -> None:
 
 def let_go(driven: Driven, *, limit_s: float = 0.0) -> None:
     """Delivers what can be delivered within `limit_s`, and gives the lease back."""
-    driven.rollout.invocations.close(driven.rollout, STOPPED)
-    if driven.teller is not None:
-        driven.teller.flush(limit_s)
-        driven.teller.close()
-    driven.rollout.release_lease()
+    try:
+        driven.rollout.invocations.close(driven.rollout, STOPPED)
+        if driven.teller is not None:
+            driven.teller.flush(limit_s)
+            driven.teller.close()
+    finally:
+        driven.rollout.release_lease()
 
 
 def _tick(driven: Driven, must_stop: Callable[[], bool]) -> None:

@@ -80,6 +80,9 @@ def sqlite_trouble(error: sqlite3.Error, path: Path, waited_s: float) -> Journal
 def file_trouble(error: OSError, path: Path) -> JournalUnavailable:
     """An error of the file system for people."""
     cause, hint = _FILE_CAUSES.get(error.errno or 0, ("the file system failed", _ELSEWHERE))
+    if error.errno == errno.ENOENT and error.filename and Path(error.filename) != path:
+        # A folder that a file system such as /proc does not let anybody make.
+        cause, hint = "its folder cannot be made", _ELSEWHERE
     where = f" at {error.filename}" if error.filename else ""
     return JournalUnavailable(
         f"the journal {path} cannot be used: {cause} ({error.strerror}{where})", hint=hint
