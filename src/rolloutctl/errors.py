@@ -73,7 +73,8 @@ class UsageError(RolloutctlError):
 class Problem(NamedTuple):
     """One thing wrong in a document: where, what, and what to write instead.
 
-    `line` and `column` count from 1. `offending` is the text found there.
+    `line` and `column` count from 1, and are 0 where it stands in no file.
+    `offending` is the text found there.
     """
 
     file: str

@@ -230,3 +230,28 @@ def test_a_rollout_without_its_provider_is_killed_by_address(rolloutctl, folder)
     assert "unknown provider 'gone'" in said.err
     assert "rolloutctl kill ADDRESS --to ARM" in said.err
     assert "lint FILE" not in said.err
+
+
+@pytest.mark.usefixtures("exposed")
+@pytest.mark.parametrize("verb", ["status", "pause"])
+def test_a_playbook_of_the_journal_is_never_looked_up_in_a_file(rolloutctl, folder, verb):
+    """Which rollout, and what it needs; no line of a file that happens to have that name."""
+    for name in ("journal", "rollout r-1"):
+        (folder / name).write_text("a line of somebody else\n")
+    edit(
+        folder,
+        lambda c: c.execute(
+            r"""UPDATE event SET body = replace(body, '\"threshold\"', '\"gone\"')
+            WHERE body LIKE '{"kind":"Started"%'"""
+        ),
+    )
+
+    said = rolloutctl(verb, "r-1")
+
+    assert said.exit_code == 3
+    assert "rollout r-1 cannot be read here" in said.err
+    assert "'gone'" in said.err
+    assert "the version of rolloutctl that started it" in said.err
+    assert "journal:1:1" not in said.err
+    assert "lint FILE" not in said.err
+    assert "somebody else" not in said.err

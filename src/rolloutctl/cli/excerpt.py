@@ -9,11 +9,13 @@ EXCERPT_FILE_MAX_BYTES = 4 * 2**20
 
 
 def line_of(file: str, number: int) -> str | None:
-    """Line `number` (from 1) of a file; None where it cannot be read."""
+    """Line `number` (from 1) of a file; None where it cannot be read, or there is none."""
+    if number < 1:
+        return None  # what stands in a journal has a name, and no file of that name
     try:
         with Path(file).open("rb") as stream:
             text = stream.read(EXCERPT_FILE_MAX_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError):
         return None
     lines = text.split("\n")
-    return lines[number - 1] if 0 < number <= len(lines) else None
+    return lines[number - 1] if number <= len(lines) else None

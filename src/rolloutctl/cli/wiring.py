@@ -6,12 +6,13 @@ Only the plug-ins that a playbook or an address names are imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolloutctl.clock import SystemClock
-from rolloutctl.errors import IllegalEvent, NotFound, UsageError
+from rolloutctl.errors import IllegalEvent, InvalidPlaybook, NotFound, UsageError
 from rolloutctl.plugins import InstalledCatalog
 
 if TYPE_CHECKING:
@@ -187,7 +188,9 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
     from rolloutctl.core.parse import parse_document  # noqa: PLC0415 - commands on rollouts only
     from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
 
-    playbook = parse_document(_document_in(rollout_id, _start_of(rollout_id, ledger)), known)
+    document = _document_in(rollout_id, _start_of(rollout_id, ledger))
+    with _journalled(rollout_id):
+        playbook = parse_document(document, known)
     return Rollout.open(
         rollout_id,
         playbook=playbook,
@@ -225,7 +228,9 @@ def open_to_kill(
     from rolloutctl.runner.adapters import Adapters  # noqa: PLC0415 - same
     from rolloutctl.runner.rollout import Rollout  # noqa: PLC0415 - same
 
-    playbook = parse_way_back(_document_in(rollout_id, began), known)
+    document = _document_in(rollout_id, began)
+    with _journalled(rollout_id):
+        playbook = parse_way_back(document, known)
     return Rollout(
         rollout_id=rollout_id,
         playbook=playbook,
@@ -251,6 +256,21 @@ def _document_in(rollout_id: str, began: Recorded) -> str:
     if not isinstance(began.event, Started):
         raise _without_start(rollout_id)
     return began.event.document
+
+
+@contextmanager
+def _journalled(rollout_id: str) -> Iterator[None]:
+    """Problems of a document from the journal: of which rollout, and no line of any file."""
+    try:
+        yield
+    except InvalidPlaybook as error:
+        place = f"rollout {rollout_id}"
+        error.problems = tuple(one._replace(file=place, line=0, column=0) for one in error.problems)
+        error.message = f"{place} cannot be read here: its playbook needs what is not installed"
+        error.hint = (
+            "install the plug-ins named above, or run the version of rolloutctl that started it"
+        )
+        raise
 
 
 def _without_start(rollout_id: str) -> IllegalEvent:

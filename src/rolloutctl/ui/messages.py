@@ -61,7 +61,7 @@ def without_secrets(line_of: LineOf, problems: Sequence[Problem]) -> LineOf:
 
 def problem_text(problem: Problem, line_of: LineOf) -> str:
     """One problem of a document: position, what is wrong, the line, a caret, the fix."""
-    place = f"{problem.file}:{problem.line}:{problem.column}"
+    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
     lines = [f"{place}: {problem.severity}: {problem.message}"]
     source = line_of(problem.file, problem.line)
     if source is not None and source.strip():
