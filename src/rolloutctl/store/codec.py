@@ -123,15 +123,3 @@ def recorded_to_json(recorded: Recorded) -> dict[str, Any]:
         "at": format_time(recorded.at),
         "event": event_to_json(recorded.event),
     }
-
-
-def recorded_from_json(data: Mapping[str, Any]) -> Recorded:
-    """The reverse of `recorded_to_json`. Raises `JournalUnavailable`."""
-    try:
-        seq, at = int(data["seq"]), parse_time(data["at"])
-        event = data["event"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalUnavailable(
-            f"a journal record is damaged: {error}", hint="restore the journal from a backup"
-        ) from error
-    return Recorded(seq=seq, at=at, event=event_from_json(event))
