@@ -6,7 +6,6 @@ I/O or sleeps, for as long as the schedule says, for ever if it crashes there.
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,15 +61,13 @@ class Turns:
         """A process that begins `after_s` from now."""
         wake_at = self.clock.now() + timedelta(seconds=after_s)
         # Whoever starts it, it hands its turn back to the scheduler.
-        tracer = sys.gettrace()  # coverage's, which a new greenlet does not have by itself
-        fiber = greenlet(lambda: self._live(process, run, tracer), parent=self.hub)
+        fiber = greenlet(lambda: self._live(process, run), parent=self.hub)
         process = Process(name, fiber, wake_at, group or name)
         process.on_end = on_end
         self.processes.append(process)
         return process
 
-    def _live(self, process: Process, run: Callable[[], None], tracer) -> None:
-        sys.settrace(tracer)
+    def _live(self, process: Process, run: Callable[[], None]) -> None:
         process.fiber.process = process
         try:
             run()
@@ -191,27 +188,3 @@ class TurnThreading:
                 turns.sleep(min(1.0, (ends_at - turns.clock.now()).total_seconds()))
 
     turns: Turns
-
-
-class BegunInTurn:
-    """Stands for `runner.workers.Begun`: the work takes its turns where it was begun."""
-
-    def __init__(self, work: Callable[[], object], *, name: str) -> None:
-        del name
-        self._error: Exception | None = None
-        self._answer: object = None
-        try:
-            self._answer = work()
-        except Exception as error:  # noqa: BLE001 - raised where the answer is asked for
-            self._error = error
-
-    def ends_within(self, limit_s: float) -> bool:
-        """It has ended."""
-        del limit_s
-        return True
-
-    def answer(self) -> object:
-        """What the work returned; raises what it raised."""
-        if self._error is not None:
-            raise self._error
-        return self._answer
