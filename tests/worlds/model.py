@@ -28,6 +28,7 @@ from rolloutctl.errors import (
     Unavailable,
     WrongPhase,
 )
+from rolloutctl.runner import fence as fence_module
 from rolloutctl.runner import kill as kill_module
 from rolloutctl.runner import requests
 from rolloutctl.runner import start as starting
@@ -49,7 +50,7 @@ from worlds.invariants import Invariants, flag_of
 from worlds.invocations import SimInvoker, SimRun
 from worlds.rollouts import ACTOR, KINDS
 from worlds.turn_adapters import ServedLog, TurnClock, TurnJournal, TurnProvider, WatchedJournal
-from worlds.turns import Process, Turns, TurnThreading
+from worlds.turns import BegunInTurn, Process, Turns, TurnThreading
 
 ROLLOUT = "r-1"
 #: Quiet time at the end within which every rollout must come to rest.
@@ -384,15 +385,18 @@ def _ask(verb: str, state: RolloutState) -> ev.Event | None:
 @contextmanager
 def _in_turns(turns: Turns) -> Iterator[None]:
     """The kill's threads take turns too; a tracer (coverage) does not follow greenlets."""
-    threading, trace = kill_module.threading, sys.gettrace()
+    threading, begun = kill_module.threading, fence_module.Begun
+    tracer = sys.gettrace()
     kill_module.threading = TurnThreading
+    fence_module.Begun = BegunInTurn
     TurnThreading.turns = turns
     sys.settrace(None)
     try:
         yield
     finally:
-        sys.settrace(trace)
+        sys.settrace(tracer)
         kill_module.threading = threading
+        fence_module.Begun = begun
 
 
 def run(

@@ -188,3 +188,27 @@ class TurnThreading:
                 turns.sleep(min(1.0, (ends_at - turns.clock.now()).total_seconds()))
 
     turns: Turns
+
+
+class BegunInTurn:
+    """Stands for `runner.workers.Begun`: the work takes its turns where it was begun."""
+
+    def __init__(self, work: Callable[[], object], *, name: str) -> None:
+        del name
+        self._error: Exception | None = None
+        self._answer: object = None
+        try:
+            self._answer = work()
+        except Exception as error:  # noqa: BLE001 - raised where the answer is asked for
+            self._error = error
+
+    def ends_within(self, limit_s: float) -> bool:
+        """It has ended."""
+        del limit_s
+        return True
+
+    def answer(self) -> object:
+        """What the work returned; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._answer
