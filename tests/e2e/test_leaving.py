@@ -75,7 +75,7 @@ def test_a_signal_with_leave_keeps_the_weight_and_says_unwatched(place):
     assert "UNWATCHED" in run.err
     assert "start" in run.err
     again = place.spawn("start", place.playbook, "--auto", "--id", "r-1", "--on-exit", "leave")
-    until(lambda: "holds for" in again.err, "it goes on at once", 10)
+    until(lambda: "holds for" in again.err, "it goes on at once")
     again.process.terminate()
     assert again.end() == 130
 

@@ -5,11 +5,14 @@ import signal
 
 import pytest
 
-from e2e.hook import Hook
+from e2e.hook import HANG_S, Hook
 from e2e.real_command import Place, until
 from rolloutctl.clock import monotonic_s
 
 pytestmark = pytest.mark.real
+
+#: A notifier's own limit: what waited for the webhook took longer, on any machine.
+WEBHOOK_TIMEOUT_S = 10.0
 
 
 @pytest.fixture
@@ -187,7 +190,7 @@ def test_a_message_that_was_not_delivered_is_told_by_the_next_driver(place, hook
     hook.answers.clear()
     began_s = monotonic_s()
     assert place.run("tick").returncode == 0
-    assert monotonic_s() - began_s < 25, "a pass waits 10 s for messages at most"
+    assert monotonic_s() - began_s < HANG_S / 2, "a pass waits 10 s for messages at most"
     assert place.served() == (500, 0)
     hook.answers.set()
     hook.calls.clear()
@@ -211,15 +214,15 @@ def test_a_hanging_webhook_delays_neither_the_way_back_nor_the_kill(place, hook)
     assert run.end() == 14, run.err
     over_s = monotonic_s() - began_s
 
-    assert back_s < 4, f"back after {back_s:.1f} s"
-    assert over_s < 20, f"over after {over_s:.1f} s"
+    assert back_s < WEBHOOK_TIMEOUT_S, f"back after {back_s:.1f} s"
+    assert over_s < HANG_S / 2, f"over after {over_s:.1f} s"
 
     assert place.run("start", place.playbook, "--auto", "--detach", "--id", "r-2").returncode == 0
     assert place.run("tick").returncode == 0
     began_s = monotonic_s()
     kill = _spawn(place, "kill", "r-2")
     until(lambda: "llm" in kill.out, "the report is out")
-    assert monotonic_s() - began_s < 4
+    assert monotonic_s() - began_s < WEBHOOK_TIMEOUT_S
     assert place.served() == (0, 0)
     assert kill.end() == 0, kill.err
     assert "team could not be told: no answer within" in kill.err

@@ -2,13 +2,14 @@
 
 import pytest
 
-from e2e.real_command import Place, until
+from e2e.real_command import FLAGS, Place, until
 from rolloutctl.clock import monotonic_s
 
 pytestmark = pytest.mark.real
 
-#: The driver polls every 0.2 s; a busy machine gets time.
-SEEN_S = 2.0
+#: The driver polls every 0.2 s and a kill is done within a second; a busy machine gets time.
+#: Far below the 10 m of a hold and the 15 s after which a silent driver's lease is free.
+SEEN_S = 10.0
 STEPS = """
 steps:
   - {canary: 5%, hold: 10m}
@@ -65,7 +66,7 @@ def test_a_pause_ends_a_run_without_a_person_with_8(place, driver):
     """Nobody could answer there: the weight is held, and it says that nobody watches."""
     assert place.run("pause", "r-1").returncode == 0
 
-    assert driver.end(SEEN_S * 2) == 8
+    assert driver.end(SEEN_S) == 8
     assert "UNWATCHED" in driver.err
     assert place.served() == (500, 0)
     resumed = place.run("resume", "r-1")
@@ -78,8 +79,8 @@ def test_a_rollback_ends_the_driver_with_14_and_restores_the_file(place, driver)
     asked = place.run("rollback", "r-1", "--reason", "enough")
 
     assert asked.returncode == 0, asked.stderr
-    assert driver.end(SEEN_S * 2) == 14
-    assert '"targeting"' not in place.flags.read_text()
+    assert driver.end(SEEN_S) == 14
+    assert place.flags.read_text() == FLAGS
 
 
 def test_a_kill_ends_the_driver_with_13_and_may_be_sent_twice(place, driver):
@@ -90,7 +91,7 @@ def test_a_kill_ends_the_driver_with_13_and_may_be_sent_twice(place, driver):
 
     assert first.returncode == 0, first.stderr
     assert took_s < SEEN_S
-    assert driver.end(SEEN_S * 2) == 13
+    assert driver.end(SEEN_S) == 13
     assert place.served() == (0, 0)
     assert place.run("kill", "r-1").returncode == 0
 
@@ -119,7 +120,7 @@ steps:
     gone.unlink()
 
     killing = place.spawn("kill", "r-1")
-    until(lambda: place.served() == (0, 0), "the other target is killed meanwhile", 5)
+    until(lambda: place.served() == (0, 0), "the other target is killed meanwhile", SEEN_S)
     assert killing.end() == 20
     assert "other.json" in killing.out
     assert "STUCK" in killing.err
