@@ -14,9 +14,10 @@ from rolloutctl.core.effects import Expose, Invoke, Restore
 from rolloutctl.core.exposure import ZERO, Exposure, split
 from rolloutctl.core.machine import fold
 from rolloutctl.core.playbook import Playbook
-from rolloutctl.core.state import RolloutState
+from rolloutctl.core.state import OpenIntent, RolloutState
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.errors import IllegalEvent
+from rolloutctl.runner.perform import BEGIN_LIMIT_S
 from rolloutctl.testing import FakeFlag, FakeWorld
 from worlds.invocations import SimInvoker
 
@@ -163,6 +164,8 @@ class Invariants:
     kill_confirmed: bool = False
     #: by key: what was sent, and what was seen before it
     sent: dict[str, tuple[Expose | Restore, ev.Intended | None]] = field(default_factory=dict)
+    #: by key: the last intent that was open, and since when
+    intended: dict[str, OpenIntent] = field(default_factory=dict)
     half_done: set[str] = field(default_factory=set)
     outside_killed: set[str] = field(default_factory=set)
     accepted: set[tuple[str, str]] = field(default_factory=set)
@@ -198,6 +201,7 @@ class Invariants:
             return
         if before is None:
             return
+        self.intended |= self.state.open
         problem = self.leaving.problem(record, before)
         if problem:
             self.fail(f"I4 {type(record.event).__name__}: {problem}")
@@ -299,12 +303,16 @@ class Invariants:
         """A command begins now."""
         assert self.state is not None
         assert self.invoker is not None
+        now = self.world.clock.now()
         intent = self.state.open.get(key)
         if intent is None:
-            self.fail(f"I5 {key} begins without an open intent")
-            return
-        if self.world.clock.now() >= intent.intended.deadline:
-            self.fail(f"I5 {key} begins after its deadline")
+            # A process that slept after its last look, no longer than it may.
+            intent = self.intended.get(key)
+            if intent is None or now >= intent.at + timedelta(seconds=BEGIN_LIMIT_S):
+                self.fail(f"I9 {key} begins without an open intent")
+                return
+        if now >= intent.intended.deadline:
+            self.fail(f"I9 {key} begins after its deadline")
         if self.invoker.at_work:
             self.fail(f"I9 {key} begins while it is at work already")
         before = [run for run in self.invoker.begun if run.key == key]
@@ -320,10 +328,15 @@ class Invariants:
         """A write leaves a process now."""
         assert self.state is not None
         intent = self.state.open.get(key)
-        self.sent[key] = effect, intent.intended if intent is not None else None
-        if intent is None or intent.intended.effect != effect:
+        if intent is None and self.is_killed and self.conditional:
+            # A confirmed kill does not wait for a write that compare-and-set refuses: it may
+            # leave a process that slept, in its time, and must not land (I2, I3).
+            intent = self.intended.get(key)
+        intended = intent.intended if intent is not None else None
+        self.sent[key] = effect, intended
+        if intended is None or intended.effect != effect:
             self.fail(f"I5 {key} sent to {target} without an open intent")
-        elif self.world.clock.now() >= intent.intended.deadline:
+        elif self.world.clock.now() >= intended.deadline:
             self.fail(f"I5 {key} sent to {target} after its deadline")
 
     def landed(self, flag: str, exposure: Exposure, key: str) -> None:

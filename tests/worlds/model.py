@@ -203,7 +203,7 @@ class Model:
     def _begin_command(self, effect: Invoke, key: str, timeout_s: float) -> SimRun:
         self.check.beginning(key)
         run = self.invoker(effect, key, timeout_s)
-        run.epoch = self.state().open[key].intended.epoch
+        run.epoch = self.check.intended[key].intended.epoch
         self.turns.step(f"begin {key}")
         return run
 
@@ -240,10 +240,11 @@ class Model:
                 rollout = None
             clock.sleep(7.0)
 
-    def spawn_operator(self, after_s: float, verb: str) -> None:
+    def spawn_operator(self, after_s: float, verb: str) -> Process:
         """Another terminal, at its time."""
         self.processes += 1
-        self.turns.spawn(f"{verb}-{self.processes}", partial(self._act, verb), after_s=after_s)
+        name = f"{verb}-{self.processes}"
+        return self.turns.spawn(name, partial(self._act, verb), after_s=after_s)
 
     def _act(self, verb: str) -> None:
         try:
@@ -261,6 +262,9 @@ class Model:
 
     def _kill(self, *, is_fenced: bool) -> None:
         adapters = self.adapters()
+        # Without a fence of its own it can speak for the drivers only if one stood before it
+        # began: what they send meanwhile lands when it has gone, and nobody told them to stop.
+        is_fenced_before = self.check.is_killed
         end = kill_rollout(
             ROLLOUT,
             [
@@ -272,7 +276,8 @@ class Model:
             fence=ev.KillRequested(actor=ACTOR, reason="bad answers"),
         )
         is_fenced = is_fenced and not end.journal_error
-        if end.is_confirmed and (self.check.is_killed or (is_fenced and self.check.is_over)):
+        is_final = self.check.is_killed or self.check.is_over
+        if end.is_confirmed and (is_fenced_before or (is_fenced and is_final)):
             self.check.confirm_kill()
 
     def _edit(self, verb: str) -> None:
@@ -357,13 +362,17 @@ class Model:
             return
         for _ in range(2):
             # A driver that slept past the limit says stuck at its first failure; ask again.
-            self.spawn_operator(0.0, verb)
-            self._until(2.0, lambda: self.check.is_over)
-            self._until(QUIET_S, lambda: self.check.is_over or self.state().phase is Phase.STUCK)
+            asking = self.spawn_operator(0.0, verb)
+            self._until(QUIET_S, partial(self._has_answered, asking))
             if self.check.is_over:
                 return
         if not self.check.is_over and not self.turns.failures:
             self.check.fail(f"I8 {verb} did not end in {QUIET_S:g} s: {self.state().phase}")
+
+    def _has_answered(self, asking: Process) -> bool:
+        """It is over, or stuck again after all that was asked."""
+        is_stuck = asking.is_dead and self.state().phase is Phase.STUCK
+        return self.check.is_over or is_stuck
 
     def _late_landings(self) -> None:
         """Every sleeper wakes up and every request lands; nothing may change any more."""

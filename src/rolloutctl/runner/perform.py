@@ -50,6 +50,9 @@ NOTIFY_TIMEOUT_S = 10.0
 NOTIFY_TRIES = 3
 #: Time between an invocation's own limit and the deadline of its intent, in seconds.
 INVOKE_SLACK_S = 5.0
+#: Seconds after its intent within which an invocation begins, or not at all. A process that
+#: slept in between may have been overtaken, or killed with its rollout.
+BEGIN_LIMIT_S = 5.0
 
 
 def perform(rollout: Rollout, decision: Do) -> None:
@@ -295,18 +298,36 @@ def _notify(rollout: Rollout, effect: Notify, key: str) -> None:
 
 
 def _may_begin(rollout: Rollout, effect: Invoke | Notify, key: str, *, limit_s: float) -> bool:
-    """The intent is on disk and its deadline ahead; False if nothing may begin now."""
+    """The intent is on disk and still stands; False if nothing may begin now."""
     if rollout.invocations.is_busy:
         # SAFETY: one that was told to end may still be at work; two at once must not be.
         rollout.clock.sleep(LOOK_S)
         return False
-    deadline = rollout.clock.now() + timedelta(seconds=limit_s)
+    decided_at = rollout.clock.now()
+    deadline = decided_at + timedelta(seconds=limit_s)
     try:
         rollout.record(_intent(rollout, effect, key, before=None, deadline=deadline))
     except Stale:
         rollout.refresh()
         return False
-    return rollout.clock.now() < deadline
+    return _still_stands(rollout, key, decided_at)
+
+
+def _still_stands(rollout: Rollout, key: str, decided_at: datetime) -> bool:
+    """No kill, no other driver and no sleep has come between the intent and now.
+
+    SAFETY: nothing that has begun can be unbegun. The clock is read last: a sleep before it
+    is seen, and within these limits nobody else can have become the driver unasked.
+    """
+    rollout.refresh()
+    intent = rollout.state.open.get(key)
+    lease = rollout.lease
+    if intent is None or lease is None or intent.intended.epoch != lease.epoch:
+        return False
+    if rollout.state.killed_at is not None:
+        return False
+    begin_by = min(decided_at + timedelta(seconds=BEGIN_LIMIT_S), lease.expires_at)
+    return rollout.clock.now() < begin_by
 
 
 def _tell_all(notifiers: Mapping[str, Notifier], message: Message, ending: Ending) -> InvokeResult:
