@@ -14,7 +14,7 @@ name: arms
 targets:
   llm:
     provider: flagd-file
-    file: flags.json
+    file: /etc/flagd/flags.json
     flag: llm-model
     control: {is: gpt-4, labels: {model: gpt-4, only: here}}
     canary: {is: claude, labels: {model: claude}}
@@ -33,7 +33,7 @@ gates:
 OTHER = """\
   other:
     provider: flagd-file
-    file: flags.json
+    file: /etc/flagd/flags.json
     flag: other
     control: a
     canary: b

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import yaml
@@ -46,6 +47,9 @@ def test_the_demos_playbook_is_valid_under_the_built_schema():
         ('fail: "> 250ms"', "for: 1m", "no condition"),
         ("canary: 25%", "canary: 4%", "lowers the canary of llm from 5% to 4%"),
         ("shadow: {flag", "shadw: {flag", "unknown key 'shadw'"),
+        ("/etc/flagd/flags.json", "flags.json", "'flags.json' is a relative path"),
+        ("/etc/flagd/flags.json", "/etc/flags.yaml", "is a YAML flag file"),
+        ("deadline: 3m", "deadline: 5s", "the deadline is 5s"),
     ],
 )
 def test_mistakes_in_the_keys_of_real_plug_ins_are_found(tmp_path, old, new, message):
@@ -59,3 +63,27 @@ def test_mistakes_in_the_keys_of_real_plug_ins_are_found(tmp_path, old, new, mes
     problems = playbook_file.lint(path, inputs={}, env={}, catalog=CATALOG)
 
     assert any(message in one.message for one in problems), problems
+
+
+def test_what_an_error_may_have_caused_is_not_told_as_well(tmp_path):
+    """A gate of an unknown kind is missing from its steps; that says nothing about them."""
+    path = tmp_path / "playbook.yaml"
+    text = Path(DEMO).read_text()
+    path.write_text(text.replace("kind: threshold", "kind: threshhold"))
+
+    told = playbook_file.lint(str(path), inputs={}, env={}, catalog=CATALOG)
+
+    assert told
+    assert all(one.severity == "error" for one in told)
+
+
+def test_a_missing_key_with_one_possible_value_is_named_with_it(tmp_path):
+    """Nobody has to look up what to write."""
+    path = tmp_path / "playbook.yaml"
+    path.write_text("name: x\n")
+
+    fixes = [one.fix for one in playbook_file.lint(str(path), inputs={}, env={}, catalog=CATALOG)]
+
+    assert "add apiVersion: rolloutctl/v1" in fixes
+    assert "add kind: Playbook" in fixes
+    assert "add steps: …" in fixes

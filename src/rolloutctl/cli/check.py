@@ -13,6 +13,7 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.options import InputOption, OutputOption, PlaybookFile, parse_inputs
 from rolloutctl.clock import SystemClock, in_seconds
 from rolloutctl.core.arm_names import arm_names
+from rolloutctl.core.error_rate import error_rate_of, looks_of
 from rolloutctl.core.events import GateRecord
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.judging import next_record
@@ -101,6 +102,9 @@ class _Judge:
             arms=arm_names(self._playbook, gate),
             exposure=None,
             interval_s=gate.limits.interval_s,
+            error_rate=error_rate_of(self._playbook, gate, self._adapters.kinds.gates),
+            looks=looks_of(self._playbook, gate),
+            min_sample=gate.limits.min_sample,
         )
         readings = self._readings(gate, context)
         evidence, measured = kind.assess(
@@ -172,7 +176,6 @@ def _only(playbook: Playbook, gates: Sequence[Gate]) -> Playbook:
     sources = {gate.source for gate in gates}
     return replace(
         playbook,
-        gates={gate.name: gate for gate in gates},
         sources={name: one for name, one in playbook.sources.items() if name in sources},
         notifiers={},
         steps=(),

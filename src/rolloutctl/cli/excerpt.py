@@ -14,8 +14,11 @@ def line_of(file: str, number: int) -> str | None:
         return None  # what stands in a journal has a name, and no file of that name
     try:
         with Path(file).open("rb") as stream:
-            text = stream.read(EXCERPT_FILE_MAX_BYTES).decode("utf-8", "replace")
+            content = stream.read(EXCERPT_FILE_MAX_BYTES)
     except (OSError, ValueError):
         return None
+    if b"\0" in content:
+        return None  # a program or an archive; its bytes tell nobody anything
+    text = content.decode("utf-8", "replace")
     lines = text.split("\n")
     return lines[number - 1] if number <= len(lines) else None

@@ -92,7 +92,9 @@ def _check_step(walk: Walk, parsed: ParsedStep) -> None:
             walk.exposures[effect.target] = new
     walk.after[step.index] = dict(walk.exposures)
     exposed = [name for name in step.targets if _is_exposed(walk.exposures[name])]
-    if exposed and not (step.gates or step.before or walk.playbook.guardrails):
+    is_judged = step.gates or step.before or walk.playbook.guardrails
+    # With errors, what would judge it may be what is in error.
+    if exposed and not is_judged and not walk.parsing.report.has_errors:
         message = f"{step.name}: the canary of {', '.join(exposed)} is served without any gate"
         walk.parsing.report.warning(
             parsed.at, message, fix="add gates, or guardrails for all steps"

@@ -33,7 +33,9 @@ def check_references(
     mirrored = dict.fromkeys(playbook.targets, split(0, shadow_bp=1))
     for gate in playbook.gates.values():
         node = node_of_gate(gate.name, section, steps)
-        if gate.name not in used and gate.name not in playbook.guardrails:
+        is_used = gate.name in used or gate.name in playbook.guardrails
+        # With errors, the step that uses it may be what is in error.
+        if not is_used and not parsing.report.has_errors:
             parsing.report.warning(node, f"gates.{gate.name}: no step uses it", fix="remove it")
         if not all_usable:
             continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 from rolloutctl.core.document import Node
@@ -102,9 +102,8 @@ class Decoder:
             elif one.is_required:
                 fields.values[cls, one.name] = BROKEN
                 message = f"{where}: " if where else ""
-                self.report.error(
-                    at or node, f"{message}{one.key} is missing", fix=f"add {one.key}: …"
-                )
+                fix = f"add {one.key}: {_only_value(one.hint)}"
+                self.report.error(at or node, f"{message}{one.key} is missing", fix=fix)
         self._refuse_unknown(node, [one.key for _, one in known], where)
         return fields
 
@@ -256,6 +255,13 @@ class Decoder:
         message = f"{where}: {what}" if where else f"the document {what}"
         self.report.error(node, message, fix=fix or f"write {wanted}", offending="")
         return BROKEN
+
+
+def _only_value(hint: Any) -> str:  # Any: a type hint
+    """What to write for a missing key: its value where only one is possible."""
+    is_choice = isinstance(hint, type) and issubclass(hint, StrEnum)
+    values = list(hint) if is_choice else []
+    return str(values[0]) if len(values) == 1 else "…"
 
 
 def _node_kind(hint: Any) -> str:  # Any: a type hint

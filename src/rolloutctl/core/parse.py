@@ -13,6 +13,7 @@ from rolloutctl.core.check_references import check_references
 from rolloutctl.core.decode import Decoder
 from rolloutctl.core.document import Node
 from rolloutctl.core.implied_gates import imply_gates
+from rolloutctl.core.least_time import least_s
 from rolloutctl.core.parse_entries import (
     Surroundings,
     check_numbers,
@@ -37,6 +38,7 @@ from rolloutctl.core.ports import Catalog
 from rolloutctl.core.report import Report
 from rolloutctl.core.resolve import Resolver
 from rolloutctl.core.shapes import NOWHERE, DefaultsShape, LimitsShape, PlaybookShape
+from rolloutctl.core.units import format_duration
 from rolloutctl.errors import InvalidPlaybook, Problem
 
 #: What a document is called that comes from the journal, not from a file.
@@ -139,10 +141,24 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
     check_references(parsing, root.gates, steps=parts.steps, walk=walk, all_usable=all_usable)
     if all_usable:
         check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
+    _check_time(parsing, root.limits, playbook)
     if parsing.report.has_errors:
         return None
     text = _canonical_text(parsing, document)
     return replace(playbook, document=text, sha256=canonical.sha256_of(text))
+
+
+def _check_time(parsing: Parsing, section: Node, playbook: Playbook) -> None:
+    """Tells of a deadline that no run can keep."""
+    deadline_s = playbook.limits.deadline_s
+    if parsing.report.has_errors or deadline_s <= 0:
+        return
+    steps_s = sum(least_s(playbook, step) for step in playbook.steps)
+    if steps_s > deadline_s:
+        took, given = format_duration(steps_s), format_duration(deadline_s)
+        message = f"limits.deadline: the steps take at least {took}, the deadline is {given}"
+        fix = f"write deadline: {format_duration(steps_s * 2)}, or shorter holds"
+        parsing.report.error(locate(section, "deadline"), message, fix=fix)
 
 
 def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:

@@ -18,6 +18,7 @@ from rolloutctl.core.playbook import (
     Source,
     Target,
 )
+from rolloutctl.core.ports import problems_of
 from rolloutctl.core.report import unknown_fix
 from rolloutctl.core.shapes import ArmShape, DefaultsShape, GateShape, KindShape, TargetShape
 
@@ -63,7 +64,7 @@ def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
     shapes = (TargetShape, kind.TargetSpec)
     found = parsing.decoder.mapping(node, shapes, where, at=name)
     shape, spec = found.build(TargetShape), found.build(kind.TargetSpec)
-    if shape is None or spec is None:
+    if shape is None or spec is None or not _is_sound(parsing, kind, spec, where=where, node=node):
         return None
     control, canary = _arm(CONTROL, shape.control), _arm(CANARY, shape.canary)
     if control.value == canary.value:
@@ -80,6 +81,14 @@ def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
         shadow=ShadowFlag(flag=shadow.flag, labels=shadow.labels) if shadow else None,
         unit=shape.unit,
     )
+
+
+def _is_sound(parsing: Parsing, kind: Any, spec: Any, *, where: str, node: Node) -> bool:
+    """Whether the provider has nothing against its own keys (Any: a plug-in)."""
+    found = problems_of(kind(), spec)
+    for key, message, fix in found:
+        parsing.report.error(locate(node, key), f"{where}: {message}", fix=fix)
+    return not found
 
 
 def _arm(name: str, written: str | ArmShape) -> Arm:

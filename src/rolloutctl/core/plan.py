@@ -12,6 +12,7 @@ from typing import assert_never
 from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
 from rolloutctl.core.exposure import ZERO, Exposure, describe
 from rolloutctl.core.foresee import foresee, promise
+from rolloutctl.core.least_time import least_s
 from rolloutctl.core.objections import objections
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import (
@@ -48,7 +49,7 @@ def build(
     """
     steps = _steps(playbook, kinds, seen)
     sights, blind = foresee(playbook, kinds.gates, steps, rates=rates)
-    least_s = float(sum(step.least_s for step in steps))
+    in_all_s = float(sum(step.least_s for step in steps))
     found = [
         *(f for name in playbook.targets for f in seen[name].findings),
         *findings,
@@ -63,7 +64,7 @@ def build(
         steps=steps,
         guardrails=tuple(_gate(playbook.gates[name]) for name in playbook.guardrails),
         findings=tuple(sorted(dict.fromkeys(found), key=lambda f: order.index(f.severity))),
-        least_s=least_s,
+        least_s=in_all_s,
         deadline_s=playbook.limits.deadline_s,
         sights=tuple(sights),
         promise=promise(playbook, kinds.gates),
@@ -138,16 +139,8 @@ def _step(
         before=tuple(map(_gate, before)),
         gates=tuple(map(_gate, gates)),
         hold_s=step.hold_s,
-        least_s=_least_s(before) + max(step.hold_s, _least_s(gates)),
+        least_s=least_s(playbook, step),
         confirm=step.confirm,
-    )
-
-
-def _least_s(gates: Sequence[Gate]) -> float:
-    """The shortest time in which all of these can pass; gates run side by side."""
-    acting = [gate.limits for gate in gates if not gate.limits.observe_only]
-    return max(
-        (g.warm_up_s + (g.consecutive_successes - 1) * g.interval_s for g in acting), default=0.0
     )
 
 

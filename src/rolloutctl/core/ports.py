@@ -103,6 +103,16 @@ class Provider(Protocol):
         ...
 
 
+def problems_of(provider: Provider, spec: Any) -> Sequence[tuple[str, str, str]]:
+    """What the provider has against a target's own keys: (key, message, fix) each.
+
+    A provider may have `problems(spec)`, for what can be said without reaching its service;
+    lint shows it where it is written.
+    """
+    own = getattr(provider, "problems", None)
+    return () if own is None else own(spec)
+
+
 def capabilities_of(provider: Provider, target: Target) -> Capabilities:
     """What the provider can do for this target.
 

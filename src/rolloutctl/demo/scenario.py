@@ -27,7 +27,7 @@ WARM_TIMEOUT_S = 20.0
 _POLL_S = 0.1
 _SCRAPE_TIMEOUT_S = 2.0
 _SCRAPE_MAX_BYTES = 1_000_000
-_FLAGS_DEFAULT = "flags: {default: flags.json}"
+_FLAGS_DEFAULT = "flags: {default: /etc/flagd/flags.json}"
 _METRICS_DEFAULT = 'metrics: {default: "http://127.0.0.1:8100/metrics"}'
 
 

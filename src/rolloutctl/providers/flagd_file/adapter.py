@@ -19,12 +19,14 @@ from rolloutctl.providers.flagd_file.flag import (
     read_flag,
     refusals,
 )
+from rolloutctl.providers.flagd_file import place
 from rolloutctl.providers.flagd_file.place import (
     TargetSpec,
     format_address,
     parse_address,
     real_path,
     spec_of,
+    spec_problems,
 )
 from rolloutctl.providers.flagd_file.reading import (
     Reading,
@@ -80,6 +82,10 @@ class FlagdFile:
         propagation_s=PROPAGATION_S,
     )
     TargetSpec: ClassVar[type] = TargetSpec
+
+    def problems(self, spec: place.TargetSpec) -> Sequence[tuple[str, str, str]]:
+        """See `core.ports.problems_of`."""
+        return spec_problems(spec)
 
     def address(self, target: Target) -> str:
         """See `Provider.address`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -33,23 +33,27 @@ def spec_of(target: Target) -> TargetSpec:
 
 
 def real_path(target: Target) -> Path:
-    """The file's real path, symlinks followed. Raises `Rejected` for a path we do not take.
+    """The file's real path, symlinks followed. Raises `Rejected` for a path we do not take."""
+    spec = spec_of(target)
+    for _, message, fix in spec_problems(spec):
+        raise Rejected(f"target {target.name}: {message}", hint=fix)
+    return Path(os.path.realpath(spec.file))
+
+
+def spec_problems(spec: TargetSpec) -> Sequence[tuple[str, str, str]]:
+    """Why we do not take the path: (key, message, fix) each.
 
     SAFETY: a relative path would name another file when the rollout is taken over from
     another working directory.
     """
-    file = spec_of(target).file
+    file = spec.file
     if not Path(file).is_absolute():
-        raise Rejected(
-            f"the file {file!r} of target {target.name} is a relative path",
-            hint=f"write the absolute path: {Path(file).absolute()}",
-        )
+        absolute = Path(file).absolute()
+        return (("file", f"{file!r} is a relative path", f"write the absolute path: {absolute}"),)
     if file.lower().endswith(_YAML_SUFFIXES):
-        raise Rejected(
-            f"{file} is a YAML flag file; only JSON can be edited without losing its comments",
-            hint="convert the file to JSON; flagd reads both",
-        )
-    return Path(os.path.realpath(file))
+        message = f"{file} is a YAML flag file; only JSON can be edited without losing its comments"
+        return (("file", message, "convert the file to JSON; flagd reads both"),)
+    return ()
 
 
 def format_address(target: Target) -> str:
