@@ -53,8 +53,8 @@ def history_of(records: Iterable[ev.Recorded]) -> History:
     overwritten: dict[str, Observation] = {}
     for recorded in records:
         event = recorded.event
-        edit = edits.under(event)
         target = edits.target_of(event)
+        edit = edits.under(event)
         if edit is not None:
             overwritten[target] = edit
         if isinstance(event, _TURNS):
@@ -109,8 +109,15 @@ class Edits:
             case ev.Applied(key=key):
                 effect = self._effects.get(key)
                 return effect.target if isinstance(effect, Expose | Restore) else ""
-            case _ if isinstance(event, (*_SEEN, ev.ApplyFailed)):
-                return event.target
+            case (
+                ev.ApplyFailed(target=target)
+                | ev.Drifted(target=target)
+                | ev.DriftCleared(target=target)
+                | ev.OutsideKilled(target=target)
+                | ev.Settled(target=target)
+                | ev.Unsettled(target=target)
+            ):
+                return target
             case _:
                 return ""
 

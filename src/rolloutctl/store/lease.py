@@ -65,8 +65,9 @@ def raise_if_held(old: Standing, owner: str, *, now: datetime, steal: bool) -> N
     held = old.lease
     if held is None or held.owner == owner or held.expires_at <= now or steal:
         return
+    until = held.expires_at.astimezone(UTC).strftime("%H:%M:%S UTC")
     raise LeaseHeld(
-        f"{old.rollout_id} is driven by {held.owner} until {format_time(held.expires_at)}",
+        f"{old.rollout_id} is driven by {readable_owner(held.owner)} until {until}",
         hint=f"watch it with: rolloutctl status {old.rollout_id}",
     )
 
