@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rolloutctl.cli import commands, schema
+from rolloutctl.cli import commands, schema, wiring
 from rolloutctl.cli.main import output_wanted, run
 from rolloutctl.errors import ExitCode
 
@@ -125,7 +125,7 @@ def test_an_error_is_json_on_stdout_where_json_was_asked_for(rolloutctl):
 
     assert said.exit_code == ExitCode.INVALID
     assert json.loads(said.out)["error"]["exit_code"] == 3
-    assert "no rollout nobody" in said.err
+    assert "no journal at $PWD/journal.db" in said.err
 
 
 def test_a_reader_that_left_changes_no_exit_code(folder):
@@ -158,6 +158,7 @@ def test_a_full_disk_stops_no_kill_and_hides_no_lost_data(folder):
     """The flag is brought to control, exit 0; a list that nobody can read is no success."""
     flags = folder / "flags.json"
     exposed = flags.read_text()
+    wiring.journal("", os.environ).close()
 
     killed = on_a_full_disk(folder, "kill", f"flagd-file://{flags}#half", "--to", "gpt-4")
     listed = on_a_full_disk(folder, "list", "--output", "json")

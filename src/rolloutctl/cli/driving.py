@@ -15,6 +15,7 @@ from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import decide
 from rolloutctl.core.decision import Decision, WaitUntil
+from rolloutctl.core.history import History, history_of
 from rolloutctl.core.state import Phase
 from rolloutctl.core.view import View
 from rolloutctl.errors import ExitCode, JournalUnavailable, Stale, WrongPhase
@@ -22,9 +23,13 @@ from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.runner.owner import make_owner, take_over
 from rolloutctl.ui.console import Output
-from rolloutctl.ui.rollout_view import Standing, exposed_targets, status_document
+from rolloutctl.ui.next_steps import next_steps, ways_on
+from rolloutctl.ui.rollout_view import Standing, status_document
+from rolloutctl.ui.target_view import exposed_targets
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rolloutctl.core.ports import Journal, Lease
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console
@@ -104,12 +109,26 @@ def standing_of(rollout: Rollout, lease: Lease | None) -> Standing:
         view=View(playbook=rollout.playbook, state=rollout.state, kinds=kinds, now=now),
         decision=decide(rollout.playbook, rollout.state, kinds, now),
         lease=lease,
+        history=_history(rollout),
     )
+
+
+def _history(rollout: Rollout) -> History:
+    """Its course; empty if the journal cannot be read now: where it stands is told anyway."""
+    try:
+        return history_of(rollout.journal.read(rollout.rollout_id))
+    except JournalUnavailable:
+        return History()
 
 
 def lease_of(journal: Journal, rollout_id: str) -> Lease | None:
     """Who drives a rollout, as the journal has it."""
     return next((row.lease for row in journal.rollouts() if row.rollout_id == rollout_id), None)
+
+
+def has_driver(lease: Lease | None, now: datetime) -> bool:
+    """Whether a lease runs: somebody drives, as far as the journal knows."""
+    return lease is not None and lease.expires_at > now
 
 
 def say_if_unwatched(rollout: Rollout, console: Console) -> None:
@@ -118,9 +137,8 @@ def say_if_unwatched(rollout: Rollout, console: Console) -> None:
     if rollout.state.phase.is_terminal or not exposed:
         return
     console.talk(
-        f"UNWATCHED: rollout {rollout.rollout_id} exposes {', '.join(exposed)} and nobody "
-        f"drives it\n  hint: rolloutctl agent (watches it), or rolloutctl rollback "
-        f"{rollout.rollout_id}"
+        f"UNWATCHED: rollout {rollout.rollout_id} exposes {'; '.join(exposed)}: nobody drives "
+        f"it and no gate is judged\n  hint: {ways_on(rollout.state)}"
     )
 
 
@@ -210,11 +228,10 @@ def _conclude(screen: Screen, attendance: Attendance, *, end: DriveEnd) -> ExitC
 
 def _pending(rollout: Rollout, attendance: Attendance, because: str) -> str:
     """What somebody has to do, and with which command it goes on then."""
-    name = rollout.rollout_id
+    state = rollout.state
     then = f"\n  then: {attendance.go_on}" if attendance.go_on else ""
-    if rollout.state.phase is Phase.ASKING:
-        return (
-            f"pending: {name} waits for an answer\n"
-            f"  hint: rolloutctl approve {name}, or rolloutctl reject {name}{then}"
-        )
-    return f"pending: {because}\n  hint: rolloutctl status {name} shows what it needs{then}"
+    if state.phase is Phase.ASKING:
+        because = f"{state.rollout_id} waits for an answer"
+    steps = next_steps(state, is_driven=False)
+    hint = "\n        ".join(f"{step.command} ({step.does})" for step in steps)
+    return f"pending: {because}\n  hint: {hint}{then}"

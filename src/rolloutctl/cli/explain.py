@@ -36,7 +36,7 @@ def run(
     Example: rolloutctl explain claude-for-gpt4-x7k2mq --replay
     """
     console, clock = Console(output=output), wiring.clock()
-    ledger = wiring.journal(store, os.environ, read_only=True)
+    ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
     records = ledger.read(rollout)
     broken = ledger.verify_chain(rollout)
     replayed = _replayed(rollout, records, ledger, clock) if replay else ()

@@ -13,18 +13,21 @@ import typer
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import OutputOption, StoreOption
 from rolloutctl.core.json_types import Json
+from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.core.machine import fold
 from rolloutctl.core.ports import RolloutRow
-from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.core.situation import needs_human
+from rolloutctl.core.state import RolloutState
 from rolloutctl.errors import ExitCode, IllegalEvent, JournalUnavailable
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.documents import time_json
 from rolloutctl.ui.messages import API_VERSION
-from rolloutctl.ui.rollout_view import exposed_targets, readable_owner
 from rolloutctl.ui.table import table
+from rolloutctl.ui.target_view import exposed_targets
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Clock, Journal
+    from rolloutctl.store.sqlite import SqliteJournal
 
 #: Rollouts shown unless told otherwise; each costs a reading of its journal.
 SHOWN_DEFAULT = 50
@@ -51,12 +54,35 @@ def run(
     Example: rolloutctl list --open --output json
     """
     console = Console(output=output)
-    ledger = wiring.journal(store, os.environ, read_only=True)
+    ledger = open_to_list(store)
     rows = ledger.rollouts(open_only=open_only)
     code = list_rows(console, rows[:limit], ledger, at=wiring.clock())
+    if not rows:
+        say_nothing_listed(console, ledger, store)
     if len(rows) > limit:
         console.talk(f"{len(rows) - limit} older ones not shown; --limit {len(rows)} shows all")
     return code
+
+
+def open_to_list(store: str) -> SqliteJournal:
+    """The journal. Where nobody said which, one that does not exist yet is an empty list.
+
+    Raises `NotFound` for one that somebody named.
+    """
+    _, is_named = wiring.journal_place(store, os.environ)
+    return wiring.journal(store, os.environ, read_only=True, must_exist=is_named)
+
+
+def say_nothing_listed(console: Console, ledger: Journal, store: str) -> None:
+    """Why the list is empty, and where it was looked."""
+    if ledger.rollouts():
+        console.talk("no open rollout; all of them: rolloutctl list")
+        return
+    path, _ = wiring.journal_place(store, os.environ)
+    console.talk(
+        f"nothing has been started yet (journal: {path})\n"
+        "  hint: begin with: rolloutctl start FILE; another journal: --store or ROLLOUTCTL_STORE"
+    )
 
 
 def list_rows(
@@ -75,11 +101,11 @@ def list_rows(
             console.talk(f"error: {row.rollout_id}: {error.message}\n  hint: {error.hint}")
         else:
             listed.append(Listed(row=row, state=state, driver=_driver(row, now)))
-    _write_list(console, listed, is_whole=len(listed) == len(rows))
+    _write_list(console, listed)
     return ExitCode.DONE if len(listed) == len(rows) else ExitCode.UNAVAILABLE
 
 
-def _write_list(console: Console, listed: Sequence[Listed], *, is_whole: bool) -> None:
+def _write_list(console: Console, listed: Sequence[Listed]) -> None:
     """Writes the list in the asked form; nothing at all is a list, too."""
     if console.output is Output.NDJSON:
         for one in listed:
@@ -91,8 +117,6 @@ def _write_list(console: Console, listed: Sequence[Listed], *, is_whole: bool) -
         "rollouts": [_json(one) for one in listed],
     }
     console.document(document, lambda: _table(listed, console.width))
-    if is_whole and not listed:
-        console.talk("no rollouts; begin one with: rolloutctl start FILE")
 
 
 def _driver(row: RolloutRow, now: datetime) -> str:
@@ -130,7 +154,7 @@ def _json(one: Listed) -> dict[str, Json]:
         "created_at": time_json(one.row.created_at),
         "steps_done": one.state.steps_left,
         "exposed": [*exposed_targets(one.state)],
-        "needs_human": one.state.phase in {Phase.ASKING, Phase.PAUSED, Phase.HELD, Phase.STUCK},
+        "needs_human": needs_human(one.state),
         "driver": one.driver,
         "unwatched": _is_unwatched(one),
     }

@@ -1,6 +1,7 @@
 """The question between steps: asked on the terminal, withdrawn when it is answered elsewhere.
 
-Driving goes on while it stands: the terminal is looked at, never waited for.
+Driving goes on while it stands: the terminal is looked at, never waited for. Its words are
+also those of the commands that answer it elsewhere.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from rolloutctl.ui.console import Console
 from rolloutctl.ui.rollout_view import gate_text
 
 CHOICES = "promote / hold / rollback"
+_YES = frozenset({"promote", "p", "y", "yes", "approve"})
+_NO = frozenset({"rollback", "r", "reject"})
 
 
 class Question:
@@ -65,19 +68,28 @@ class Question:
         )
         self._console.talk(gate_text(view, self._console.width))
         name = self._rollout.playbook.steps[step].name
-        self._console.talk(f"leave step {step + 1} ({name})? {CHOICES}: ")
+        rollout_id = self._rollout.rollout_id
+        self._console.talk(
+            f"elsewhere: rolloutctl approve {rollout_id} promotes, "
+            f"rolloutctl reject {rollout_id} rolls back\n"
+            f"leave step {step + 1} ({name})? {CHOICES}: "
+        )
 
     def _take(self, line: str) -> None:
         word = line.strip().lower()
         if not line:
             self._is_deaf = True  # the terminal is closed; others can still answer
             return
-        if word in ("promote", "p", "y", "yes"):
+        if word in _YES:
             self._ask("approve")
-        elif word in ("rollback", "r"):
+        elif word in _NO:
             self._ask("reject")
         elif word in ("hold", "h"):
-            self._console.talk("holding; promote or rollback here, or approve or reject elsewhere")
+            name = self._rollout.rollout_id
+            self._console.talk(
+                f"holding; promote or rollback here, or elsewhere: rolloutctl approve {name}, "
+                f"rolloutctl reject {name}"
+            )
         else:
             self._console.talk(f"{word!r} is none of: {CHOICES}")
 

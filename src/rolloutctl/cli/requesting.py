@@ -27,6 +27,7 @@ from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.decision import Decision, WaitUntil
+from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.errors import (
     Conflict,
@@ -40,7 +41,7 @@ from rolloutctl.runner.loop import drive
 from rolloutctl.runner.owner import owner_is_dead
 from rolloutctl.runner.requests import request
 from rolloutctl.ui.console import Console, Output
-from rolloutctl.ui.rollout_view import readable_owner, status_document
+from rolloutctl.ui.rollout_view import status_document
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal
@@ -82,7 +83,7 @@ def ask(
         Pending: the live driver has not answered within `ANSWER_S`.
     """
     console, clock, actor = Console(output=output), wiring.clock(), wiring.actor()
-    ledger = wiring.journal(store, os.environ)
+    ledger = wiring.journal(store, os.environ, must_exist=True)
     rollout = _opened(rollout_id, ledger, console, goes_back=goes_back)
     after_seq = rollout.state.seq
     request(ledger, clock, rollout_id, lambda state: make(state, actor))

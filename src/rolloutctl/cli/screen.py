@@ -43,6 +43,12 @@ class Screen:
     _last: str = ""
     _said: str = ""  # what the last line gave as the reason of a wait or an end
 
+    def __post_init__(self) -> None:
+        """Learns what the rollout left on its targets before anybody watched."""
+        for target in self.rollout.state.targets.values():
+            ours = (target.fingerprint, target.restore_point.fingerprint)
+            self.news.know(target.name, *ours)
+
     def event(self, recorded: ev.Recorded) -> None:
         """Shows an event: a line on stdout, as text or as JSON."""
         if self.console.output is Output.NDJSON:

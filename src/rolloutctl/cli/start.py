@@ -115,7 +115,10 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         )
     prune(ledger, clock, console, retention_s=retention_s)
     if detach:
-        console.talk(f"recorded as {name}; rolloutctl agent drives it")
+        console.talk(
+            f"recorded as {name}; nobody drives it yet\n"
+            "  hint: rolloutctl agent (to its end), or rolloutctl tick (one pass, for cron)"
+        )
         return ExitCode.DONE
     rollout = wiring.open_rollout(name, ledger, known=known, at=clock)
     return _driven(rollout, console, attendance)
@@ -127,7 +130,8 @@ def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitC
         return exit_code(rollout.state)
     console.talk(
         f"rollout {rollout.rollout_id}\n"
-        "  from any terminal: rolloutctl status, pause, promote, rollback, kill"
+        f"  from any terminal: rolloutctl status {rollout.rollout_id}; so pause, promote, "
+        "rollback, kill"
     )
     take_lease(rollout, attendance.actor)
     return attend(rollout, console, attendance)

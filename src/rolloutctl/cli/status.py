@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import lease_of, standing_of
-from rolloutctl.cli.listing import list_rows
+from rolloutctl.cli.listing import list_rows, open_to_list, say_nothing_listed
 from rolloutctl.cli.options import OutputOption, StoreOption
 from rolloutctl.errors import ExitCode
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import status_document, status_text
 
+if TYPE_CHECKING:
+    from rolloutctl.core.ports import Clock
+    from rolloutctl.store.sqlite import SqliteJournal
+
 
 def run(
     rollout: Annotated[
-        str, typer.Argument(metavar="[ROLLOUT]", help="Its id. Default: the open one.")
+        str,
+        typer.Argument(metavar="[ROLLOUT]", help="Its id. Default: the open one, else the last."),
     ] = "",
     *,
     store: StoreOption = "",
@@ -26,19 +31,31 @@ def run(
 ) -> ExitCode:
     """Show where a rollout is, why it waits, what each gate says, and what comes next.
 
-    Without an id: the open rollout, or a list if there are several. Reads only.
+    Without an id: the open rollout, a list if there are several, the last one if none is
+    open. Reads only. Exit 3 if there is no such rollout, or no journal where one was named.
 
     Example: rolloutctl status claude-for-gpt4-x7k2mq
     """
-    console, clock, known = Console(output=output), wiring.clock(), wiring.catalog()
-    ledger = wiring.journal(store, os.environ, read_only=True)
-    rollout_id = rollout
-    if not rollout_id:
-        rows = ledger.rollouts(open_only=True)
-        if len(rows) != 1:
-            return list_rows(console, rows, ledger, at=clock)
-        rollout_id = rows[0].rollout_id
-    opened = wiring.open_rollout(rollout_id, ledger, known=known, at=clock)
+    console, clock = Console(output=output), wiring.clock()
+    if rollout:
+        ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
+        return _show(rollout, ledger, console, clock)
+    ledger = open_to_list(store)
+    rows = ledger.rollouts(open_only=True)
+    if len(rows) == 1:
+        return _show(rows[0].rollout_id, ledger, console, clock)
+    past = ledger.rollouts() if not rows and console.is_for_people else ()
+    if past:
+        console.talk("no open rollout; the last one:")
+        return _show(past[0].rollout_id, ledger, console, clock)
+    code = list_rows(console, rows, ledger, at=clock)
+    if not rows:
+        say_nothing_listed(console, ledger, store)
+    return code
+
+
+def _show(rollout_id: str, ledger: SqliteJournal, console: Console, clock: Clock) -> ExitCode:
+    opened = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=clock)
     standing = standing_of(opened, lease_of(ledger, rollout_id))
     console.document(status_document(standing), lambda: status_text(standing, console.width))
     return ExitCode.DONE

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.driving import lease_of, say_if_unwatched, standing_of
+from rolloutctl.cli.driving import has_driver, lease_of, say_if_unwatched, standing_of
 from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption
 from rolloutctl.clock import in_seconds
 from rolloutctl.core.decide import exit_code
-from rolloutctl.core.decision import WaitUntil
+from rolloutctl.core.situation import needs_human
 from rolloutctl.core.units import parse_duration
 from rolloutctl.errors import ExitCode, Pending, UsageError
 from rolloutctl.ui.console import Console, Output
@@ -50,18 +50,18 @@ def run(
     """
     console, clock = Console(output=output), wiring.clock()
     until_at = in_seconds(clock.now(), _seconds(timeout))
-    ledger = wiring.journal(store, os.environ, read_only=True)
+    ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
     opened = wiring.open_rollout(rollout, ledger, known=wiring.catalog(), at=clock)
     is_told = False
     while (code := _reached(opened, until)) is None:
-        is_driven = bool(_standing(opened).driver)
+        is_driven = has_driver(lease_of(ledger, rollout), clock.now())
         if not is_driven and not is_told:
             say_if_unwatched(opened, console)
         is_told = not is_driven
         if clock.now() >= until_at:
             raise Pending(
                 f"rollout {rollout} is {opened.state.phase} after {timeout}: "
-                f"{_standing(opened).decision.because}",
+                f"{_standing(opened).because}",
                 hint=f"rolloutctl status {rollout}",
             )
         clock.sleep(LOOK_S)
@@ -79,9 +79,8 @@ def _reached(rollout: Rollout, until: For) -> ExitCode | None:
     """The exit code once what is waited for has come; None before."""
     if rollout.state.phase.is_at_rest:
         return exit_code(rollout.state)
-    decision = _standing(rollout).decision
-    needs_human = isinstance(decision, WaitUntil) and decision.needs_human
-    return ExitCode.DONE if until is For.HUMAN and needs_human else None
+    is_enough = until is For.HUMAN and needs_human(rollout.state)
+    return ExitCode.DONE if is_enough else None
 
 
 def _seconds(text: str) -> float:

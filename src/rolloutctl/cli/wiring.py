@@ -150,26 +150,56 @@ def journal(
     environ: Mapping[str, str],
     *,
     read_only: bool = False,
+    must_exist: bool = False,
     busy_limit_s: float | None = None,
 ) -> SqliteJournal:
-    """The journal that `--store` or the environment names.
+    """The journal that `--store` or the environment names; hints name it from here on.
 
     Args:
         store: the value of `--store`; empty if it was not given.
         environ: the process's environment.
         read_only: reads without write access.
+        must_exist: an empty journal is no answer: nothing is made.
         busy_limit_s: longest wait for other writers; the journal's own limit if None.
 
     Raises:
         JournalUnavailable: it cannot be used; nothing was changed.
+        NotFound: it must exist, and does not.
     """
-    from rolloutctl.store.place import default_path  # noqa: PLC0415 - SQLite, where needed
-    from rolloutctl.store.sqlite import SqliteJournal  # noqa: PLC0415 - same
+    from rolloutctl.store.sqlite import SqliteJournal  # noqa: PLC0415 - SQLite, where needed
+    from rolloutctl.ui.hints import name_store  # noqa: PLC0415 - same
 
-    path = default_path(environ, store=store)
+    path, is_named = journal_place(store, environ)
+    name_store(str(path) if store else "")
+    if must_exist:
+        _raise_if_missing(path, is_named=is_named)
     if busy_limit_s is None:
         return SqliteJournal(path, read_only=read_only)
     return SqliteJournal(path, read_only=read_only, busy_limit_s=busy_limit_s)
+
+
+def journal_place(store: str, environ: Mapping[str, str]) -> tuple[Path, bool]:
+    """Where the journal lies or would lie, and whether somebody said so."""
+    from rolloutctl.store.place import default_path, is_placed  # noqa: PLC0415 - where needed
+
+    return default_path(environ, store=store), is_placed(environ, store=store)
+
+
+def _raise_if_missing(path: Path, *, is_named: bool) -> None:
+    """SAFETY: a mistyped path must not look like a journal in which nothing is exposed."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError:
+        return  # opening it says what is wrong
+    else:
+        return
+    if is_named:
+        hint = "correct --store or ROLLOUTCTL_STORE; `rolloutctl start` makes a new journal"
+    else:
+        hint = "nothing has been started here yet; is it in another one? --store, ROLLOUTCTL_STORE"
+    raise NotFound(f"no journal at {path}", hint=hint)
 
 
 def clock() -> Clock:

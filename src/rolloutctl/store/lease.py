@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rolloutctl.clock import in_seconds
+from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.core.ports import Lease
 from rolloutctl.errors import LeaseHeld, LeaseLost
 from rolloutctl.store.codec import time_from_text

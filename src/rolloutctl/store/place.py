@@ -22,13 +22,22 @@ def default_path(env: Mapping[str, str], *, store: str = "") -> Path:
     Raises:
         UsageError: the path starts with `~` and there is no such home.
     """
-    for origin, text in (("--store", store), (STORE_VARIABLE, env.get(STORE_VARIABLE, ""))):
+    for origin, text in _named(env, store):
         if text:
             return _expanded(text, origin)
     # platformdirs is imported here because a placed journal does not need it.
     from platformdirs import user_state_path  # noqa: PLC0415 - 5 ms that --store saves
 
     return user_state_path("rolloutctl", appauthor=False) / _FILE_NAME
+
+
+def is_placed(env: Mapping[str, str], *, store: str = "") -> bool:
+    """Whether somebody said where it lies; otherwise it is the platform's place."""
+    return any(text for _, text in _named(env, store))
+
+
+def _named(env: Mapping[str, str], store: str) -> tuple[tuple[str, str], ...]:
+    return (("--store", store), (STORE_VARIABLE, env.get(STORE_VARIABLE, "")))
 
 
 def _expanded(text: str, origin: str) -> Path:

@@ -17,6 +17,7 @@ from typing import IO
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.credentials import redact
+from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.table import wrapped
 
 #: Set while data could not be written; of this process, because streams are.
@@ -81,8 +82,11 @@ class Console:
             self.talk(f"error: standard output cannot be written: {error.strerror}")
 
     def talk(self, text: str) -> None:
-        """Writes lines to stderr, at once; a broken stderr is no reason to stop."""
-        _write(self._stderr, text)
+        """Writes lines to stderr, at once; a broken stderr is no reason to stop.
+
+        Commands in it carry the `--store` of this process.
+        """
+        _write(self._stderr, with_store(text))
 
     def document(self, value: Mapping[str, Json], table: Callable[[], str]) -> None:
         """Writes one document to stdout in the asked form; `table` makes the text one."""

@@ -29,6 +29,10 @@ class EventNews:
         self._way_back = ""  # why, once it was told
         self._step: int | None = None  # the step whose line was told last
 
+    def know(self, target: str, *fingerprints: str) -> None:
+        """As `EventLines.know`."""
+        self._lines.know(target, *fingerprints)
+
     def text(self, event: ev.Event) -> str:
         """The line, without the time; "" for what is no news."""
         text = self._lines.text(event)

@@ -7,14 +7,20 @@ from datetime import datetime
 from rolloutctl.core import events as ev
 from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
 from rolloutctl.core.exposure import Exposure, describe
+from rolloutctl.core.history import Edits
 from rolloutctl.core.observation import Observation
 
 
 class EventLines:
-    """Remembers which target an intent was for, so that its end can name it."""
+    """Remembers what was intended and what the rollout left, so that later lines can say it."""
 
     def __init__(self) -> None:
         self._effects: dict[str, Effect] = {}
+        self._edits = Edits()
+
+    def know(self, target: str, *fingerprints: str) -> None:
+        """These configurations are the rollout's own: for who did not see how they came."""
+        self._edits.know(target, *fingerprints)
 
     def line(self, recorded: ev.Recorded) -> str:
         """The line, in local time; "" for events that tell people nothing."""
@@ -23,16 +29,15 @@ class EventLines:
 
     def text(self, event: ev.Event) -> str:
         """What happened, without the time; "" for events that tell people nothing."""
+        edit = self._edits.under(event)
         match event:
             case ev.Intended(key=key, effect=effect):
                 self._effects[key] = effect
-                return _intention(effect)
+                return f"{_intention(effect)}{_over(edit)}"
             case ev.Applied(key=key):
                 return _done(self._effects.get(key), event)
-            case ev.ApplyFailed(key=key, target=target, message=message):
-                known = self._effects.get(key)
-                name = target or (_intention(known) if known else key)
-                return f"{name}: not done: {message}"
+            case ev.ApplyFailed(key=key):
+                return _failed(self._effects.get(key), event)
             case _:
                 return _about_rollout(event) or _about_targets(event)
 
@@ -68,6 +73,27 @@ def _intention(effect: Effect) -> str:
             return "running the step's command or call"
         case Notify(notifiers=names):
             return f"telling {', '.join(names)}"
+
+
+def _over(edit: Observation | None) -> str:
+    """SAFETY: nobody's edit goes without a word."""
+    if edit is None:
+        return ""
+    who = f" by {edit.editor}" if edit.editor else " by another hand"
+    return f", over an edit{who} ({seen(edit)})"
+
+
+def _failed(effect: Effect | None, event: ev.ApplyFailed) -> str:
+    target, message = event.target, event.message
+    if not target:
+        return f"{_intention(effect) if effect else event.key}: {message}"
+    match event.why:
+        case ev.Why.NOT_LANDED | ev.Why.HALF_DONE | ev.Why.DRIFTED:
+            return f"{target}: {message}"
+        case _ if effect is None:
+            return f"{target}: cannot be read: {message}"
+        case _:
+            return f"{target}: not written: {message}"
 
 
 def _done(effect: Effect | None, event: ev.Applied) -> str:
@@ -125,7 +151,7 @@ def _about_targets(event: ev.Event) -> str:
         case ev.DriftCleared(target=target, because=because):
             return f"{target}: drift cleared: {because}"
         case ev.OutsideKilled(target=target):
-            return f"{target}: set to zero by another hand"
+            return f"{target}: set to zero by another hand; its zero is kept"
         case ev.Settled(target=target):
             return f"{target}: restored, confirmed"
         case ev.Unsettled(target=target, observation=observation):

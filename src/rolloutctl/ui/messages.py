@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.errors import ExitCode, InvalidPlaybook, Problem, RolloutctlError
+from rolloutctl.ui.hints import with_store
 
 #: Longest source line shown whole; of longer ones only the part around the caret.
 EXCERPT_MAX = 100
@@ -77,7 +78,7 @@ def error_document(error: RolloutctlError) -> Mapping[str, Json]:
         "type": type(error).__name__,
         "exit_code": int(error.exit_code),
         "message": error.message,
-        "hint": error.hint,
+        "hint": with_store(error.hint),
     }
     if isinstance(error, InvalidPlaybook):
         body["problems"] = problems_json(error.problems)

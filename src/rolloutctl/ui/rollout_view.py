@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rolloutctl.core.decision import Decision, WaitUntil
-from rolloutctl.core.effects import target_of
-from rolloutctl.core.exposure import describe
+from rolloutctl.core.events import GateRecord
+from rolloutctl.core.history import History
 from rolloutctl.core.json_types import Json
+from rolloutctl.core.lease_owner import readable_owner
+from rolloutctl.core.observation import Observation
 from rolloutctl.core.playbook import Gate
 from rolloutctl.core.ports import Lease
-from rolloutctl.core.state import RolloutState, TargetState
+from rolloutctl.core.situation import needs_human, why
+from rolloutctl.core.state import Phase, RolloutState, TargetState
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.view import View
 from rolloutctl.ui.documents import exposure_json, time_json, verdict_json
 from rolloutctl.ui.event_view import local_time, said_once
+from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.messages import API_VERSION
+from rolloutctl.ui.next_steps import NextStep, next_steps
 from rolloutctl.ui.table import table, wrapped
+from rolloutctl.ui.target_view import exposed_targets, served_now, serves, target_notes
+
+#: Columns of a label of the page's head.
+_LABEL = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +37,7 @@ class Standing:
     view: View
     decision: Decision
     lease: Lease | None
+    history: History = field(default_factory=History)
 
     @property
     def driver(self) -> str:
@@ -36,11 +46,15 @@ class Standing:
             return ""
         return readable_owner(self.lease.owner)
 
+    @property
+    def because(self) -> str:
+        """What it waits for, or how it came to rest."""
+        return why(self.view, self.decision)
 
-def readable_owner(owner: str) -> str:
-    """`user@host pid 7` of an owner's identity."""
-    parts = owner.rsplit(":", 4)
-    return f"{parts[0]} (pid {parts[1]})" if len(parts) == 5 else owner  # noqa: PLR2004 - its parts
+    @property
+    def next_steps(self) -> list[NextStep]:
+        """The commands with which it goes on."""
+        return next_steps(self.view.state, is_driven=bool(self.driver))
 
 
 def phase_line(state: RolloutState, because: str) -> str:
@@ -48,31 +62,22 @@ def phase_line(state: RolloutState, because: str) -> str:
     return said_once(state.phase, because)
 
 
-def exposed_targets(state: RolloutState) -> list[str]:
-    """What is exposed, or may be: one phrase a target. Empty means control for everybody."""
-    landing = {target_of(intent.intended.effect) for intent in state.open.values()}
-    return [
-        f"{target.name} ({_exposure(state, target)})"
-        for target in state.targets.values()
-        if not _is_killed(state, target) and (_is_exposed(target) or target.name in landing)
-    ]
-
-
 def status_text(standing: Standing, width: int) -> str:
     """A page for people."""
     view, state = standing.view, standing.view.state
     parts = [
-        "\n".join(
-            wrapped(f"{name + ':':<9} {text}", width, indent=" " * 10)
-            for name, text in _head(standing)
-        ),
+        "\n".join(_head(standing, width)),
         table(
             ("TARGET", "SERVES", "ADDRESS"),
-            [(t.name, _exposure(state, t), t.address) for t in state.targets.values()],
+            [(t.name, serves(state, t), t.address) for t in state.targets.values()],
             width,
         ),
     ]
-    rows = [(gate.name, *_gate(view, gate)) for gate in view.playbook.gates.values()]
+    notes = [n for t in state.targets.values() for n in target_notes(state, t, standing.history)]
+    if notes:
+        parts.append("\n".join(wrapped(note, width, indent="  ") for note in notes))
+    gates = view.playbook.gates.values()
+    rows = [(gate.name, *_gate(gate, _record(standing, gate))) for gate in gates]
     if rows:
         parts.append(table(("GATE", "VERDICT", "BECAUSE"), rows, width))
     return "\n\n".join(parts)
@@ -81,14 +86,14 @@ def status_text(standing: Standing, width: int) -> str:
 def gate_text(view: View, width: int) -> str:
     """The gates of the current step, for the person who is asked."""
     gates = {gate.name: gate for gate in (*view.guardrails, *view.step_gates)}
-    rows = [(name, *_gate(view, gate)) for name, gate in gates.items()]
+    rows = [(name, *_gate(gate, view.record(gate))) for name, gate in gates.items()]
     return table(("GATE", "VERDICT", "BECAUSE"), rows, width) if rows else "no gates"
 
 
 def status_document(standing: Standing) -> Mapping[str, Json]:
     """The same for machines."""
     view, state, decision = standing.view, standing.view.state, standing.decision
-    step = view.step
+    step, since = view.step, standing.history.phase_at
     return {
         "apiVersion": API_VERSION,
         "kind": "Rollout",
@@ -101,15 +106,19 @@ def status_document(standing: Standing) -> Mapping[str, Json]:
         "steps_done": state.steps_left,
         "steps": len(view.playbook.steps),
         "step": None if step is None else {"index": step.index, "name": step.name},
-        "because": decision.because,
+        "since": None if since is None else time_json(since),
+        "because": standing.because,
+        "next": [
+            {"command": with_store(step.command), "does": step.does} for step in standing.next_steps
+        ],
         "next_at": time_json(decision.at) if isinstance(decision, WaitUntil) else None,
-        "needs_human": isinstance(decision, WaitUntil) and decision.needs_human,
+        "needs_human": needs_human(state),
         "driver": standing.driver,
         "unwatched": is_unwatched(standing),
-        "targets": [_target_json(target) for target in state.targets.values()],
+        "targets": [_target_json(target, standing.history) for target in state.targets.values()],
         "gates": [
             {"name": name, "judged_at": time_json(record.judged_at), **verdict_json(record.verdict)}
-            for name, record in state.gates.items()
+            for name, record in _records(standing).items()
         ],
     }
 
@@ -120,23 +129,40 @@ def is_unwatched(standing: Standing) -> bool:
     return not standing.driver and not state.phase.is_terminal and bool(exposed_targets(state))
 
 
-def _head(standing: Standing) -> list[tuple[str, str]]:
-    view, state, decision = standing.view, standing.view.state, standing.decision
+def _head(standing: Standing, width: int) -> list[str]:
+    view, state = standing.view, standing.view.state
+    since = standing.history.phase_at
+    at = f" since {local_time(since)}" if since is not None else ""
     lines = [
-        ("rollout", f"{state.rollout_id} ({state.name})"),
-        ("phase", state.phase.value),
-        ("step", _step(view)),
-        ("because", decision.because.removeprefix(f"{state.phase}: ")),
+        _labelled("rollout", f"{state.rollout_id} ({state.name})", width),
+        _labelled("phase", f"{state.phase}{at}", width),
+        _labelled("step", _step(view), width),
+        _labelled("because", standing.because.removeprefix(f"{state.phase}: "), width),
+        *_next(standing, width),
     ]
-    if isinstance(decision, WaitUntil) and standing.driver:
-        in_s = max(0.0, (decision.at - view.now).total_seconds())
-        lines.append(
-            ("next", f"looked at again in {format_duration(in_s)}, at {local_time(decision.at)}")
-        )
     if not state.phase.is_terminal:
         alone = "nobody: UNWATCHED" if is_unwatched(standing) else "nobody"
-        lines.append(("driver", standing.driver or alone))
+        lines.append(_labelled("driver", standing.driver or alone, width))
     return lines
+
+
+def _labelled(name: str, text: str, width: int) -> str:
+    return wrapped(f"{name + ':':<{_LABEL - 1}} {text}", width, indent=" " * _LABEL)
+
+
+def _next(standing: Standing, width: int) -> list[str]:
+    """Commands are copied from here: they are not folded, their meaning goes below instead."""
+    decision, lines = standing.decision, list[str]()
+    if isinstance(decision, WaitUntil) and standing.driver:
+        in_s = max(0.0, (decision.at - standing.view.now).total_seconds())
+        soon = f"looked at again in {format_duration(in_s)}, at {local_time(decision.at)}"
+        lines.append(soon)
+    steps = [(with_store(step.command), step.does) for step in standing.next_steps]
+    column = max((len(command) for command, _ in steps), default=0)
+    for command, does in steps:
+        is_narrow = _LABEL + column + 2 + len(does) <= width
+        lines += [f"{command:<{column}}  {does}"] if is_narrow else [command, f"  {does}"]
+    return [f"{'next:' if not number else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
 
 
 def _step(view: View) -> str:
@@ -148,8 +174,9 @@ def _step(view: View) -> str:
 
 
 def _hold(view: View) -> str:
+    """What is left of the hold; nothing where no hold is waited for any more."""
     step, progress = view.step, view.state.step
-    if step is None or progress is None:
+    if step is None or progress is None or view.state.phase not in _HOLDING:
         return ""
     ends_at = view.hold_ends_at
     if ends_at is None:
@@ -158,8 +185,21 @@ def _hold(view: View) -> str:
     return f", hold ends in {format_duration(left_s)}" if left_s > 0 else ", hold is over"
 
 
-def _gate(view: View, gate: Gate) -> tuple[str, str]:
-    record = view.record(gate)
+_HOLDING = frozenset({Phase.RUNNING, Phase.ASKING, Phase.PAUSED})
+
+
+def _record(standing: Standing, gate: Gate) -> GateRecord | None:
+    return _records(standing).get(gate.name)
+
+
+def _records(standing: Standing) -> Mapping[str, GateRecord]:
+    """Each gate's standing; of a rollout that is over, its last judgement of any step."""
+    state = standing.view.state
+    judged = standing.history.judged if state.phase.is_terminal else {}
+    return {**state.gates, **judged}
+
+
+def _gate(gate: Gate, record: GateRecord | None) -> tuple[str, str]:
     observes = " (observes only)" if gate.limits.observe_only else ""
     if record is None:
         return f"not judged{observes}", ""
@@ -170,31 +210,29 @@ def _judged(because: str, at: datetime) -> str:
     return f"{because} [{local_time(at)}]"
 
 
-def _is_exposed(target: TargetState) -> bool:
-    return target.is_written and (target.exposure is None or not target.exposure.is_zero)
-
-
-def _is_killed(state: RolloutState, target: TargetState) -> bool:
-    """The kill switch saw it at zero, twice."""
-    kill = state.kills.get(target.name)
-    return kill is not None and kill.confirmed
-
-
-def _exposure(state: RolloutState, target: TargetState) -> str:
-    if _is_killed(state, target):
-        return "control only (killed)"
-    said = describe(target.exposure) if target.exposure is not None else "unknown"
-    if target.drift is not None:
-        return f"{said}; edited by somebody else"
-    return said
-
-
-def _target_json(target: TargetState) -> Json:
+def _target_json(target: TargetState, history: History) -> Json:
+    served, drift = served_now(target), target.drift
+    trouble, edit = history.troubles.get(target.name), history.overwritten.get(target.name)
     return {
         "name": target.name,
         "address": target.address,
-        "exposure": None if target.exposure is None else exposure_json(target.exposure),
-        "drifted": target.drift is not None,
+        "exposure": None if served is None else exposure_json(served),
+        "intended": None if target.exposure is None else exposure_json(target.exposure),
+        "drifted": drift is not None,
+        "edit": None if drift is None else _edit_json(drift),
+        "overwritten_edit": None if edit is None else _edit_json(edit),
         "outside_killed": target.is_outside_killed,
         "last_error": target.last_error,
+        "last_error_at": None if trouble is None else time_json(trouble.at),
+    }
+
+
+def _edit_json(edit: Observation) -> Json:
+    """Another hand's edit: when it was seen, what it serves, and who made it, if known."""
+    exposure = edit.exposure
+    return {
+        "at": time_json(edit.at),
+        "exposure": None if exposure is None else exposure_json(exposure),
+        "editor": edit.editor,
+        "detail": edit.detail,
     }

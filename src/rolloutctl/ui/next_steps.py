@@ -1,0 +1,83 @@
+"""The commands with which a rollout goes on, by its phase; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rolloutctl.core.exposure import describe
+from rolloutctl.core.state import Phase, RolloutState, TargetState
+
+_BACK = "back to what was before"
+_KILL = "control for everybody, now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """A command line to copy, and what it does."""
+
+    command: str
+    does: str
+
+
+def next_steps(state: RolloutState, *, is_driven: bool) -> list[NextStep]:
+    """What somebody can do now, the most likely first; nothing once it is over."""
+    match state.phase:
+        case Phase.ASKING:
+            return [
+                _step(state, "approve", "yes: leave this step"),
+                _step(state, "reject", "no: roll back"),
+            ]
+        case Phase.PAUSED | Phase.HELD:
+            return [*_resume(state), _step(state, "rollback", _BACK)]
+        case Phase.STUCK if state.killed_at is not None:
+            return [_step(state, "kill", f"again: {_KILL}")]
+        case Phase.STUCK:
+            return [
+                _step(state, "rollback", f"again: {_BACK}"),
+                _step(state, "kill", _KILL),
+            ]
+        case Phase.ROLLING_BACK | Phase.KILLING if is_driven:
+            return [_step(state, "wait", "until it is confirmed")]
+        case Phase.ROLLING_BACK:
+            return [_step(state, "rollback", "goes on with it"), _step(state, "kill", _KILL)]
+        case Phase.KILLING:
+            return [_step(state, "kill", "goes on with it")]
+        case Phase.RUNNING if not is_driven:
+            return [
+                NextStep(command="rolloutctl agent", does="drives it from here on"),
+                _step(state, "rollback", _BACK),
+            ]
+        case _:
+            return []
+
+
+def ways_on(state: RolloutState) -> str:
+    """The same as one phrase for a hint, an exposure left behind: watch, answer, or end it."""
+    steps = next_steps(state, is_driven=False)
+    # Without its condition the second way to resume would read as if either would do.
+    ways = {step.command.split()[1]: step.command for step in reversed(steps)}
+    commands = [ways[verb] for verb in reversed(ways) if verb != "agent"]
+    kill = f"rolloutctl kill {state.rollout_id}"
+    commands = [*commands, *([] if kill in commands else [kill])]
+    return ", ".join(["rolloutctl agent (watches it)", *commands[:-1], f"or {commands[-1]}"])
+
+
+def _resume(state: RolloutState) -> list[NextStep]:
+    drifted = [target for target in state.targets.values() if target.drift is not None]
+    if not drifted:
+        return [_step(state, "resume", "goes on; skips neither time nor gates")]
+    ours = ", ".join(_ours(target) for target in drifted)
+    return [
+        _step(state, "resume", f"writes {ours} over the edit", option="--reapply"),
+        _step(state, "resume", "once the edit was put back by hand"),
+    ]
+
+
+def _ours(target: TargetState) -> str:
+    said = describe(target.exposure) if target.exposure is not None else "its exposure"
+    return f"{target.name} {said}"
+
+
+def _step(state: RolloutState, verb: str, does: str, *, option: str = "") -> NextStep:
+    command = f"rolloutctl {verb} {state.rollout_id}{f' {option}' if option else ''}"
+    return NextStep(command=command, does=does)
