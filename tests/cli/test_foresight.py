@@ -8,6 +8,7 @@ import pytest
 
 from rolloutctl.cli import foresight
 from rolloutctl.cli.foresight import stated_rates, survey_rates
+from rolloutctl.cli.metric_names import unknown_metrics
 from rolloutctl.core.playbook import Gate, GateLimits
 from rolloutctl.errors import Rejected, Unavailable
 from rolloutctl.gates.compare_spec import CompareSpec
@@ -114,3 +115,23 @@ def test_a_stated_traffic_is_taken_for_what_it_is(stage):
 
     assert rates == {name: {"total": 20.0, "bad": 0.2} for name in ("worse", "share")}
     assert stage.source.asked == []
+
+
+def test_a_metric_the_source_does_not_have_is_a_warning_with_the_one_that_was_meant(stage):
+    """Told once for all gates that name it; a source that cannot tell is not asked."""
+    adapters = stage.adapters(Boundaries())
+    assert unknown_metrics(stage.playbook, adapters, stage.clock.now()) == []
+
+    class Naming:
+        """A source that knows one metric."""
+
+        def unknown_metrics(self, query, at):
+            del at
+            return {"al": ["all", "other"]} if query.text.startswith("all") else {}
+
+    naming = replace(adapters, sources={"fake": Naming()})
+
+    (found,) = unknown_metrics(stage.playbook, naming, stage.clock.now())
+
+    assert "has no metric al" in found.message
+    assert found.hint == "did you mean all?"

@@ -142,7 +142,7 @@ def test_a_gate_that_never_sees_says_never():
     )
     found = plan(book(one_step(CanarySpec(canary=500))), seer)
 
-    assert any("sees 2x never" in one.message for one in found.findings)
+    assert any("never sees 2x" in one.message for one in found.findings)
 
 
 def test_the_promise_counts_the_statistical_gates():

@@ -251,3 +251,16 @@ def test_any_text_is_a_page_or_an_error_of_ours(body, content_type):
 
     with contextlib.suppress(Unavailable):
         parse_page(response)
+
+
+def test_a_metric_that_the_page_lacks_is_told_with_those_it_has(registry):
+    """What a plan says of a typo; a metric that is there is not told."""
+    page = generate_latest(registry).decode()
+    with ScriptedServer(text(page)) as server:
+        source = OpenMetrics(OpenMetricsSpec(url=server.url))
+
+        unknown = source.unknown_metrics(counters('request_total{model="new"}'), AT)
+
+        assert list(unknown) == ["request_total"]
+        assert "requests_total" in unknown["request_total"]
+        assert source.unknown_metrics(counters('requests_total{model="gone"}'), AT) == {}

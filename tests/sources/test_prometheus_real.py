@@ -237,3 +237,17 @@ def test_basic_auth_is_needed_and_used(tmp_path, monkeypatch):
             assert "planted" not in str(caught.value)
         assert good.probe()[0].severity is Severity.OK
     app.stop()
+
+
+def test_a_metric_that_nobody_ever_exported_is_told_with_those_that_begin_alike(world):
+    """What a plan says of a typo in an expression; a label without series is none."""
+    source = world.source()
+    now = SystemClock().now()
+
+    def unknown(text):
+        return source.unknown_metrics(Query(kind=QueryKind.EXPRESSION, text=text), now)
+
+    found = unknown("sum(rate(llm_request_total[1m])) / sum(rate(llm_requests_total[1m]))")
+    assert list(found) == ["llm_request_total"]
+    assert "llm_requests_total" in found["llm_request_total"]
+    assert unknown('llm_requests_total{model="nobody"}') == {}

@@ -9,8 +9,9 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.foresight import stated_rates, survey_rates
+from rolloutctl.cli.metric_names import unknown_metrics
 from rolloutctl.cli.options import InputOption, OutputOption, PlaybookFile, parse_inputs
-from rolloutctl.cli.survey import survey_sources, survey_targets
+from rolloutctl.cli.survey import Unreached, survey_sources, survey_targets
 from rolloutctl.core.plan import build
 from rolloutctl.core.units import parse_share
 from rolloutctl.errors import ExitCode, UsageError
@@ -40,7 +41,8 @@ def run(
 
     Probes providers and sources, observes the targets, writes nothing. What gates will see
     follows from control's traffic in the last day, or from --traffic.
-    Exit 0 if `start` would go ahead, 3 if the plan is refused.
+    Exit 0 if `start` would go ahead, 3 if the plan is refused, 4 or 5 if something in it
+    cannot be asked.
 
     Example: rolloutctl plan playbook.yaml --traffic 50/s --bad-share 0.5%
     """
@@ -48,18 +50,22 @@ def run(
     known = wiring.catalog()
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     adapters = wiring.adapters(playbook, known)
-    seen = survey_targets(playbook, adapters)
-    findings = survey_sources(adapters)
+    unreached = Unreached()
+    seen = survey_targets(playbook, adapters, unreached)
+    findings = survey_sources(adapters, unreached)
     if traffic:
         rates = stated_rates(playbook, adapters, per_s=_per_s(traffic), bad_share=_share(bad_share))
+    elif unreached.first is not None:
+        rates = {}
     else:
+        findings += unknown_metrics(playbook, adapters, wiring.clock().now())
         rates, unseen = survey_rates(playbook, adapters, wiring.clock().now())
         findings += unseen
     plan = build(playbook, adapters.kinds, seen=seen, findings=findings, rates=rates)
     console.document(plan_document(plan), lambda: plan_text(plan, console.width))
     if plan.refusals:
         console.talk(f"refused: {plan.name} cannot start; nothing was touched")
-        return ExitCode.INVALID
+        return unreached.first.exit_code if unreached.first is not None else ExitCode.INVALID
     console.talk(f"nothing was written; go on with: rolloutctl start {file}")
     return ExitCode.DONE
 

@@ -8,28 +8,69 @@ from typing import TYPE_CHECKING
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import TargetSeen
 from rolloutctl.core.ports import Provider, capabilities_of
-from rolloutctl.errors import Conflict, NotFound, Rejected
+from rolloutctl.errors import (
+    Conflict,
+    NotFound,
+    Rejected,
+    RolloutctlError,
+    Unauthorized,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from rolloutctl.core.playbook import Playbook, Target
     from rolloutctl.runner.adapters import Adapters
 
 
-def survey_targets(playbook: Playbook, adapters: Adapters) -> Mapping[str, TargetSeen]:
+class Unreached:
+    """What could not be asked at all, kept so that the rest is looked at all the same."""
+
+    def __init__(self) -> None:
+        self.first: RolloutctlError | None = None
+
+    def finding(self, error: RolloutctlError) -> Finding:
+        """The error as a refusal; the first one is what the command ends with."""
+        self.first = self.first or error
+        return Finding(severity=Severity.REFUSE, message=error.message, hint=error.hint)
+
+
+def survey_targets(
+    playbook: Playbook, adapters: Adapters, unreached: Unreached | None = None
+) -> Mapping[str, TargetSeen]:
     """Probes and observes every target.
 
     Raises:
-        Unauthorized, Unavailable: a provider cannot be asked at all.
+        Unauthorized, Unavailable: a provider cannot be asked at all; with `unreached` that
+            is a finding instead.
     """
-    return {
-        target.name: _seen(target, adapters.providers[target.name])
-        for target in playbook.targets.values()
-    }
+    seen = {}
+    for target in playbook.targets.values():
+        provider = adapters.providers[target.name]
+        try:
+            seen[target.name] = _seen(target, provider)
+        except (Unauthorized, Unavailable) as error:
+            if unreached is None:
+                raise
+            seen[target.name] = TargetSeen(
+                address=provider.address(target),
+                capabilities=capabilities_of(provider, target),
+                observation=None,
+                findings=(unreached.finding(error),),
+            )
+    return seen
 
 
-def survey_sources(adapters: Adapters) -> list[Finding]:
+def survey_sources(adapters: Adapters, unreached: Unreached | None = None) -> list[Finding]:
     """Probes every source. Raises as `survey_targets`."""
-    return [finding for source in adapters.sources.values() for finding in source.probe()]
+    found: list[Finding] = []
+    for source in adapters.sources.values():
+        try:
+            found += source.probe()
+        except (Unauthorized, Unavailable) as error:
+            if unreached is None:
+                raise
+            found.append(unreached.finding(error))
+    return found
 
 
 def _seen(target: Target, provider: Provider) -> TargetSeen:

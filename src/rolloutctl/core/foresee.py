@@ -95,12 +95,12 @@ class _Ahead:
 
 
 def _blind(step: PlannedStep, gate: Gate, sight: Sight) -> Finding:
-    needed = "never" if sight.seconds is None else f"after {format_duration(sight.seconds)}"
-    return Finding(
-        severity=Severity.WARN,
-        message=(
-            f"step {step.index + 1} ({step.name}): gate {gate.name} is blind: it sees "
-            f"{sight.effect} {needed}, the step holds {format_duration(step.hold_s)}"
-        ),
-        hint=sight.advice,
-    )
+    holds = f"the step holds {format_duration(step.hold_s)}"
+    if sight.is_chance:
+        said = f"cannot tell {sight.effect} from chance: too few events"
+    elif sight.seconds is None:
+        said = f"is blind: it never sees {sight.effect}, {holds}"
+    else:
+        said = f"is blind: it sees {sight.effect} after {format_duration(sight.seconds)}, {holds}"
+    where = f"step {step.index + 1} ({step.name}): gate {gate.name}"
+    return Finding(severity=Severity.WARN, message=f"{where} {said}", hint=sight.advice)

@@ -141,15 +141,15 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
     check_references(parsing, root.gates, steps=parts.steps, walk=walk, all_usable=all_usable)
     if all_usable:
         check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
-    _check_time(parsing, root.limits, playbook)
+    _check_time(parsing, root, playbook)
     if parsing.report.has_errors:
         return None
     text = _canonical_text(parsing, document)
     return replace(playbook, document=text, sha256=canonical.sha256_of(text))
 
 
-def _check_time(parsing: Parsing, section: Node, playbook: Playbook) -> None:
-    """Tells of a deadline that no run can keep."""
+def _check_time(parsing: Parsing, root: PlaybookShape, playbook: Playbook) -> None:
+    """Tells of a deadline that no run can keep; `NOWHERE` is no place to point at."""
     deadline_s = playbook.limits.deadline_s
     if parsing.report.has_errors or deadline_s <= 0:
         return
@@ -157,8 +157,9 @@ def _check_time(parsing: Parsing, section: Node, playbook: Playbook) -> None:
     if steps_s > deadline_s:
         took, given = format_duration(steps_s), format_duration(deadline_s)
         message = f"limits.deadline: the steps take at least {took}, the deadline is {given}"
-        fix = f"write deadline: {format_duration(steps_s * 2)}, or shorter holds"
-        parsing.report.error(locate(section, "deadline"), message, fix=fix)
+        fix = f"write limits: {{deadline: {format_duration(steps_s * 2)}}}, or shorter holds"
+        at = root.steps if root.limits is NOWHERE else locate(root.limits, "deadline")
+        parsing.report.error(at, message, fix=fix)
 
 
 def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:

@@ -103,6 +103,17 @@ class Provider(Protocol):
         ...
 
 
+class NamesMetrics(Protocol):
+    """A source that knows the names of its metrics; optional, for plan's typos."""
+
+    def unknown_metrics(self, query: Query, at: datetime) -> Mapping[str, Sequence[str]]:
+        """Metrics that the query names and the source does not have, with names it has.
+
+        The names are candidates for "did you mean", not necessarily close. Raises as a query.
+        """
+        ...
+
+
 def problems_of(provider: Provider, spec: Any) -> Sequence[tuple[str, str, str]]:
     """What the provider has against a target's own keys: (key, message, fix) each.
 

@@ -36,12 +36,14 @@ class Sight:
         seconds: until it is seen with a probability of 80 %; None if never.
         smallest: the smallest harm seen within the step, in words; "" if none is.
         advice: what to write instead where the gate is blind; "" where it is not.
+        is_chance: what it sees in that time may as well be chance: too few events.
     """
 
     effect: str
     seconds: float | None
     smallest: str
     advice: str = ""
+    is_chance: bool = False
 
 
 class SeesAhead(Protocol):

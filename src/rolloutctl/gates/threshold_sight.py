@@ -28,14 +28,15 @@ def threshold_sight(spec: ThresholdSpec, outlook: Outlook) -> Sight | None:
     if spec.form() is not Form.SHARE or condition is None or condition.sign not in {">", ">="}:
         return None
     bad_at_limit = total_per_s * spec.window_s * condition.limit
-    needed_s = max(spec.window_s, spec.for_s)
+    effect, seconds = f"a share {condition}", max(spec.window_s, spec.for_s)
+    if bad_at_limit >= BAD_EVENTS_MIN:
+        return Sight(effect=effect, seconds=seconds, smallest=str(condition))
     return Sight(
-        effect=f"a share {condition}",
-        seconds=needed_s if total_per_s > 0 else None,
-        smallest=str(condition) if bad_at_limit >= BAD_EVENTS_MIN else "",
-        advice=""
-        if bad_at_limit >= BAD_EVENTS_MIN
-        else _advice(spec, total_per_s=total_per_s, limit=condition.limit, holds=bad_at_limit),
+        effect=effect,
+        seconds=seconds if total_per_s > 0 else None,
+        smallest="",
+        advice=_advice(spec, total_per_s=total_per_s, limit=condition.limit, holds=bad_at_limit),
+        is_chance=total_per_s > 0,
     )
 
 

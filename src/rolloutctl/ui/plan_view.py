@@ -19,6 +19,12 @@ HASH_SHOWN = 12
 _LABELS = {Severity.REFUSE: "refused", Severity.WARN: "warning", Severity.OK: "ok"}
 
 
+_LEGEND = (
+    "  sees: the harm looked for, and how long until 4 of 5 such rollouts notice it; "
+    "smallest: what the step's own hold is long enough for"
+)
+
+
 def plan_text(plan: Plan, width: int) -> str:
     """Findings first, then targets, then steps, then how long it takes at least."""
     parts = [f"plan of {plan.name} (sha256 {plan.sha256[:HASH_SHOWN]})"]
@@ -62,6 +68,7 @@ def plan_document(plan: Plan) -> Mapping[str, Json]:
                 "seconds": one.sight.seconds,
                 "smallest": one.sight.smallest,
                 "advice": one.sight.advice,
+                "is_chance": one.sight.is_chance,
             }
             for one in plan.sights
         ],
@@ -70,7 +77,9 @@ def plan_document(plan: Plan) -> Mapping[str, Json]:
 
 
 def _finding(finding: Finding, width: int) -> str:
-    text = wrapped(f"{_LABELS[finding.severity]}: {finding.message}", width, indent="  ")
+    is_note = finding.severity is Severity.OK and finding.hint
+    label = "note" if is_note else _LABELS[finding.severity]
+    text = wrapped(f"{label}: {finding.message}", width, indent="  ")
     hint = wrapped(f"  hint: {finding.hint}", width, indent="    ") if finding.hint else ""
     return f"{text}\n{hint}" if hint else text
 
@@ -127,12 +136,15 @@ def _sights(plan: Plan, width: int) -> str:
         )
         for one in plan.sights
     ]
-    return table(("STEP", "GATE", "SEES (80% SURE)", "SMALLEST IN THE HOLD"), rows, width)
+    seen = table(("STEP", "GATE", "SEES", "SMALLEST IN THE HOLD"), rows, width)
+    return f"{seen}\n{wrapped(_LEGEND, width, indent='  ')}"
 
 
 def _seen_after(sight: Sight) -> str:
     if sight.seconds is None:
         return "never"
+    if sight.is_chance:
+        return "lost in chance"
     return f"in {format_duration(max(1.0, sight.seconds))}"
 
 

@@ -113,6 +113,15 @@ class OpenMetrics:
                     found.append((kept, sample))
         return self._measured(sorted(found, key=lambda one: one[0]), at)
 
+    def unknown_metrics(self, query: Query, at: datetime) -> Mapping[str, Sequence[str]]:
+        """See `core.ports.NamesMetrics`: by what the pages show now."""
+        try:
+            metric = parse_selector(query.text).metric
+        except SelectorError:
+            return {}  # the query itself tells
+        names = {name for _, page in self._pages(at) for name in page.samples}
+        return {} if metric in names else {metric: sorted(names)}
+
     def history(self, query: Query, start: datetime, end: datetime, step_s: float) -> Series:
         """Never: a page shows the present only."""
         del query, start, end, step_s

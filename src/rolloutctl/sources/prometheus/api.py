@@ -61,6 +61,27 @@ class PrometheusApi:
         when = {"start": seconds(start), "end": seconds(end), "step": f"{step_s:.3f}"}
         return self._ask("/api/v1/query_range", query, when)
 
+    def metric_names(
+        self, start: datetime, end: datetime, *, matching: str = "", limit: int
+    ) -> list[str]:
+        """Names of metrics with samples in the time, at most `limit`.
+
+        https://prometheus.io/docs/prometheus/latest/querying/api/#querying-label-values;
+        servers before 2.49 ignore `limit`.
+        """
+        fields = {"start": seconds(start), "end": seconds(end), "limit": str(limit)}
+        if matching:
+            fields["match[]"] = matching
+        path = f"/api/v1/label/__name__/values?{urlencode(fields)}"
+        response = self._send("GET", path, b"")
+        if response.status not in range(200, 300):
+            raise _explained(response, matching)
+        document = response.json()
+        data = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(data, list):
+            raise _misshapen(response)
+        return _texts(data)[:limit]
+
     def build_info(self) -> tuple[str, HttpResponse | None]:
         """The version, or "" where the service does not tell, and the answer."""
         try:

@@ -13,9 +13,9 @@ What it cannot do: know that a recording rule's input died, or look inside `or v
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from rolloutctl.clock import SystemClock
@@ -40,6 +40,11 @@ from rolloutctl.sources.prometheus.readings import (
 _TIME_LABEL = "rolloutctl_part"
 #: Two clocks further apart make a gate look at data from before its step, or miss it.
 CLOCK_SKEW_MAX_S = 5.0
+#: How far back a metric must have had samples to count as known, in seconds.
+NAMED_WITHIN_S = 86_400.0
+#: Names that begin alike are looked through for the one that was meant.
+ALIKE_CHARS = 2
+NAMES_MAX = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,17 @@ class Prometheus:
         if query.kind is QueryKind.COUNTERS:
             _check_plain(query.text)
         return fetch_history(self._api, query, start, end=end, step_s=step_s)
+
+    def unknown_metrics(self, query: Query, at: datetime) -> Mapping[str, Sequence[str]]:
+        """See `core.ports.NamesMetrics`: by what had samples in the last day."""
+        begin = at - timedelta(seconds=NAMED_WITHIN_S)
+        metrics = {one.text.partition("{")[0].strip() for one in used_selectors(query.text)}
+        unknown = {}
+        for metric in sorted(metrics - {""}):
+            if not self._api.metric_names(begin, at, matching=metric, limit=1):
+                like = f'{{__name__=~"{metric[:ALIKE_CHARS]}.*"}}'
+                unknown[metric] = self._api.metric_names(begin, at, matching=like, limit=NAMES_MAX)
+        return unknown
 
     def _expression(self, text: str, at: datetime) -> Measurement:
         measurement = measure_expression(self._api.instant(text, at), at)
