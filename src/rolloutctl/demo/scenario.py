@@ -7,6 +7,8 @@ must drive exactly what `rolloutctl start --auto` drives.
 from __future__ import annotations
 
 import http.client
+import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -199,6 +201,10 @@ def _signals_interrupt() -> Iterator[None]:
 
 def _instructions(stage: Stage) -> str:
     port = stage.url.rsplit(":", 1)[1]
+    rolloutctl = shlex.quote(_command())
+    kill = (
+        f"{rolloutctl} kill 'flagd-file://{stage.flags}#llm-model' --to gpt-4 --shadow llm-shadow"
+    )
     return f"""\
 The pieces of the rolloutctl demo, to play with. Three terminals:
 
@@ -208,10 +214,21 @@ The pieces of the rolloutctl demo, to play with. Three terminals:
 2. Its users:
    {sys.executable} -m rolloutctl.demo.traffic --url {stage.url}
 
-3. The rollout, its journal kept in this folder:
+3. The rollout, its journal kept in this folder. The demo may have left the new model at
+   100 %; a rollout begins where everybody is served the old one, so first bring it back:
    export ROLLOUTCTL_STORE={stage.store}
-   rolloutctl plan {stage.playbook}
-   rolloutctl start {stage.playbook}
-   rolloutctl status
-   rolloutctl kill flagd-file://{stage.flags}#llm-model --to gpt-4 --shadow llm-shadow
+   {kill}
+
+   Then what you would do every time, and once more the kill whenever you like:
+   {rolloutctl} plan {stage.playbook}
+   {rolloutctl} start {stage.playbook}
+   {rolloutctl} status            from another terminal, with the same ROLLOUTCTL_STORE
 """
+
+
+def _command() -> str:
+    """How this installation's command is called where it may not be on the PATH."""
+    beside = Path(sys.executable).with_name("rolloutctl")
+    on_path = shutil.which("rolloutctl")
+    is_ours = on_path is not None and Path(on_path).resolve() == beside.resolve()
+    return "rolloutctl" if is_ours or not beside.exists() else str(beside)
