@@ -23,11 +23,12 @@ from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
 from rolloutctl.runner.owner import make_owner, take_over
 from rolloutctl.ui.console import Output
-from rolloutctl.ui.next_steps import next_steps, ways_on
+from rolloutctl.ui.next_steps import NextStep, next_lines, next_steps, ways_on
 from rolloutctl.ui.rollout_view import Standing, status_document
 from rolloutctl.ui.target_view import exposed_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from rolloutctl.core.ports import Journal, Lease
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 INTERRUPTED = "interrupted"
 NEEDS_HUMAN = "needs a human"
 SETTLED = "settled"
+_HINT = "  hint: "
 
 
 class OnExit(StrEnum):
@@ -138,7 +140,15 @@ def say_if_unwatched(rollout: Rollout, console: Console) -> None:
         return
     console.talk(
         f"UNWATCHED: rollout {rollout.rollout_id} exposes {'; '.join(exposed)}: nobody drives "
-        f"it and no gate is judged\n  hint: {ways_on(rollout.state)}"
+        f"it and no gate is judged\n{_hint(ways_on(rollout.state), console)}"
+    )
+
+
+def _hint(steps: Sequence[NextStep], console: Console) -> str:
+    """Commands below each other, to be copied."""
+    lines = next_lines(steps, console.width - len(_HINT))
+    return "\n".join(
+        f"{_HINT if not number else ' ' * len(_HINT)}{line}" for number, line in enumerate(lines)
     )
 
 
@@ -219,19 +229,20 @@ def _conclude(screen: Screen, attendance: Attendance, *, end: DriveEnd) -> ExitC
         go_on = f"\n  hint: go on with: {attendance.go_on}" if attendance.go_on else ""
         console.talk(f"interrupted: {rollout.rollout_id} stays where it is{go_on}")
     elif end.stopped == NEEDS_HUMAN:
-        console.talk(_pending(rollout, attendance, end.because))
+        console.talk(_pending(rollout, console, attendance, because=end.because))
     else:
         screen.conclude(end.because)
     say_if_unwatched(rollout, console)
     return ExitCode.INTERRUPTED if end.stopped == INTERRUPTED else end.exit_code
 
 
-def _pending(rollout: Rollout, attendance: Attendance, because: str) -> str:
+def _pending(rollout: Rollout, console: Console, attendance: Attendance, *, because: str) -> str:
     """What somebody has to do, and with which command it goes on then."""
     state = rollout.state
     then = f"\n  then: {attendance.go_on}" if attendance.go_on else ""
     if state.phase is Phase.ASKING:
         because = f"{state.rollout_id} waits for an answer"
-    steps = next_steps(state, is_driven=False)
-    hint = "\n        ".join(f"{step.command} ({step.does})" for step in steps)
-    return f"pending: {because}\n  hint: {hint}{then}"
+    if exposed_targets(state):
+        return f"pending: {because}{then}"  # the line about who watches it names the commands
+    hint = _hint(next_steps(state, is_driven=False), console)
+    return f"pending: {because}\n{hint}{then}"

@@ -12,7 +12,13 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption
 from rolloutctl.errors import ExitCode
 from rolloutctl.ui.console import Console, Output
-from rolloutctl.ui.explain_view import Explanation, Replayed, explain_document, explain_text
+from rolloutctl.ui.explain_view import (
+    Explanation,
+    Replayed,
+    explain_document,
+    explain_story,
+    explain_text,
+)
 
 if TYPE_CHECKING:
     from rolloutctl.core.events import Recorded
@@ -26,10 +32,16 @@ def run(
     replay: Annotated[
         bool, typer.Option("--replay", help="Compute every verdict again from the journal.")
     ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every event, each judgement with its queries.")
+    ] = False,
     store: StoreOption = "",
     output: OutputOption = Output.TABLE,
 ) -> ExitCode:
-    """Tell every decision of a rollout, and whether its journal is unbroken.
+    """Tell each decision of a rollout and why, and whether its journal is unbroken.
+
+    A story for people: what gates said stands before the decision that followed, equal
+    judgements as one. With --all every event; JSON and NDJSON always have everything.
 
     Exit 0; 5 if the journal's chain is broken; 10 if --replay comes to another verdict.
 
@@ -53,10 +65,12 @@ def run(
         for record in records:
             console.data_line(recorded_to_json(record))
     else:
-        console.document(
-            explain_document(explanation), lambda: explain_text(explanation, console.width)
-        )
-    return _concluded(explanation, console)
+        tell = explain_text if every else explain_story
+        console.document(explain_document(explanation), lambda: tell(explanation, console.width))
+    code = _concluded(explanation, console)
+    if console.is_for_people and not every:
+        console.talk(f"every event with its queries: rolloutctl explain {rollout} --all")
+    return code
 
 
 def _replayed(

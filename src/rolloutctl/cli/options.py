@@ -31,6 +31,16 @@ ReasonOption = Annotated[
 ]
 
 
+def parse_limit(text: str, *, example: str) -> float:
+    """Seconds of a `--timeout`. Raises `UsageError` for what is no duration."""
+    from rolloutctl.core.units import parse_duration  # noqa: PLC0415 - not for `kill ADDRESS`
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--timeout {text}: {error}", hint=f"e.g. --timeout {example}") from error
+
+
 def parse_inputs(pairs: Sequence[str] | None) -> dict[str, str]:
     """Parses `--input` values.
 

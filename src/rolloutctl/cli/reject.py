@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rolloutctl.cli.options import OutputOption, ReasonOption, RolloutId, StoreOption
-from rolloutctl.cli.requesting import ask
+from rolloutctl.cli.requesting import Manner, ask
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
 from rolloutctl.ui.console import Output
@@ -27,5 +27,5 @@ def run(
         lambda state, actor: requests.reject(state, actor, reason),
         store=store,
         output=output,
-        goes_back=True,
+        manner=Manner(goes_back=True),
     )

@@ -26,9 +26,10 @@ from rolloutctl.cli.screen import Screen
 from rolloutctl.cli.telling import told
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import exit_code
-from rolloutctl.core.decision import Decision, WaitUntil
+from rolloutctl.core.decision import Decision, Measure, WaitUntil
 from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.core.units import format_duration
 from rolloutctl.errors import (
     Conflict,
     ExitCode,
@@ -45,14 +46,37 @@ from rolloutctl.ui.rollout_view import status_document
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal
+    from rolloutctl.core.view import View
     from rolloutctl.runner.rollout import Rollout
 
-#: How long a live driver has to answer, in seconds; a measurement may be under way.
+#: How long an answer may take unless it is said, in seconds; a measurement may be under way.
 ANSWER_S = 60.0
+#: How long what was answered may go on being looked at, in seconds: a source may hang.
+SETTLE_S = 10.0
 #: How often its answer is looked for, in seconds.
 LOOK_S = 0.2
 
+#: The word that ends a drive whose request was not answered in time.
+LATE = "late"
+
 Make = Callable[[RolloutState, ev.Actor], ev.Event | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a request is waited for.
+
+    Attributes:
+        goes_back: it is done with nothing but targets where the rest cannot be loaded.
+        answer_s: how long the answer may take; a rollback takes as long as it takes.
+        waits_for: says what the answer follows from, before it is waited for; "" says nothing.
+        adds: says what else a person should know of where the rollout stands now.
+    """
+
+    goes_back: bool = False
+    answer_s: float = ANSWER_S
+    waits_for: Callable[[View], str] = lambda _: ""
+    adds: Callable[[View], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +87,11 @@ class Asked:
     console: Console
     actor: ev.Actor
     after_seq: int
+    manner: Manner
 
 
 def ask(
-    rollout_id: str, make: Make, *, store: str, output: Output, goes_back: bool = False
+    rollout_id: str, make: Make, *, store: str, output: Output, manner: Manner = Manner()
 ) -> ExitCode:
     """Records a request and reports what came of it.
 
@@ -75,23 +100,25 @@ def ask(
         make: the event, or None if nothing has to be recorded.
         store: the value of `--store`.
         output: the form of the data on stdout.
-        goes_back: it is done with nothing but targets where the rest cannot be loaded.
+        manner: how it is waited for.
 
     Raises:
+        NotFound: there is no such rollout, or no journal.
         WrongPhase: the verb makes no sense now; nothing was recorded.
         Conflict: the driver refused it (a promotion whose gates do not pass).
-        Pending: the live driver has not answered within `ANSWER_S`.
+        Pending: it was not answered within `manner.answer_s`; it stays recorded.
     """
     console, clock, actor = Console(output=output), wiring.clock(), wiring.actor()
     ledger = wiring.journal(store, os.environ, must_exist=True)
-    rollout = _opened(rollout_id, ledger, console, goes_back=goes_back)
+    rollout = _opened(rollout_id, ledger, console, goes_back=manner.goes_back)
     after_seq = rollout.state.seq
     request(ledger, clock, rollout_id, lambda state: make(state, actor))
-    asked = Asked(rollout=rollout, console=console, actor=actor, after_seq=after_seq)
+    asked = Asked(rollout=rollout, console=console, actor=actor, after_seq=after_seq, manner=manner)
     screen = Screen(rollout, console)
     rollout.listeners.append(screen.event)
     rollout.refresh()
     if not rollout.state.phase.is_at_rest:
+        _say(asked, manner.waits_for)
         _see_to(asked, screen)
     return _report(asked, screen)
 
@@ -140,16 +167,12 @@ def _live_driver(asked: Asked) -> str:
 def _is_answered_by_driver(asked: Asked) -> bool:
     """Waits until the request is answered; False if its driver is gone."""
     rollout, clock = asked.rollout, asked.rollout.clock
-    until = clock.now() + timedelta(seconds=ANSWER_S)
+    until = clock.now() + timedelta(seconds=asked.manner.answer_s)
     while not is_answered(rollout.state):
         if not _live_driver(asked):
             return False
         if _is_late(clock.now(), until, rollout.state):
-            raise Pending(
-                f"the request is recorded; the driver of {rollout.rollout_id} has not answered "
-                f"within {ANSWER_S:g} s",
-                hint=f"rolloutctl wait {rollout.rollout_id} --for done",
-            )
+            raise _late(asked)
         clock.sleep(LOOK_S)
         rollout.refresh()
     return True
@@ -160,26 +183,52 @@ def _is_late(now: datetime, until: datetime, state: RolloutState) -> bool:
     return now >= until and state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
 
 
+def _late(asked: Asked) -> Pending:
+    """The request outlives this command: the next driver answers it, unless it is paused."""
+    name, limit_s = asked.rollout.rollout_id, asked.manner.answer_s
+    because = standing_of(asked.rollout, None).because
+    return Pending(
+        f"the request is recorded, but not answered within {format_duration(limit_s)}: {because}",
+        hint=f"whoever drives answers it: rolloutctl wait {name}, or rolloutctl agent; "
+        f"rolloutctl pause {name} withdraws it",
+    )
+
+
+def _say(asked: Asked, sentence: Callable[[View], str]) -> None:
+    said = sentence(standing_of(asked.rollout, None).view)
+    if said:
+        asked.console.talk(said)
+
+
 def is_answered(state: RolloutState) -> bool:
     """Nothing that was asked is open: no promotion, no rollback, no kill."""
     return state.promote is None and state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
 
 
 def _drive(asked: Asked, screen: Screen) -> None:
-    rollout = asked.rollout
+    """Raises `Pending` if the answer does not come in time; the lease is given back."""
+    rollout, clock = asked.rollout, asked.rollout.clock
+    began_at = clock.now()
 
     def stop(decision: Decision) -> str:
-        waits = isinstance(decision, WaitUntil)
-        if interrupts.count or (waits and is_answered(rollout.state)):
+        state, passed_s = rollout.state, (clock.now() - began_at).total_seconds()
+        if interrupts.count:
             return SETTLED
-        return ""
+        if is_answered(state):
+            # A source that hangs is asked again and again: what was answered is not waited for.
+            return SETTLED if isinstance(decision, WaitUntil) or passed_s >= SETTLE_S else ""
+        is_limited = state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
+        return LATE if is_limited and passed_s >= asked.manner.answer_s else ""
 
     with noted() as interrupts:
         try:
             with told(rollout) as teller:
-                drive(rollout, watch=screen.decision, stop=stop, teller=teller)
+                end = drive(rollout, watch=screen.decision, stop=stop, teller=teller)
         finally:
             give_back(rollout, asked.console)
+    if end.stopped == LATE:
+        say_if_unwatched(rollout, asked.console)
+        raise _late(asked)
 
 
 def _report(asked: Asked, screen: Screen) -> ExitCode:
@@ -191,7 +240,11 @@ def _report(asked: Asked, screen: Screen) -> ExitCode:
         console.document(status_document(standing), str)
     refused = _refused(asked)
     if refused is None:
-        screen.conclude(standing.decision.because)
+        decision = standing.decision
+        # A measurement that is due is no answer to what it stands at.
+        is_said = not isinstance(decision, Measure)
+        screen.conclude(decision.because if is_said else standing.because)
+    _say(asked, asked.manner.adds)
     if not _live_driver(asked):
         say_if_unwatched(rollout, console)
     if refused is not None:

@@ -10,12 +10,11 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import has_driver, lease_of, say_if_unwatched, standing_of
-from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption
+from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption, parse_limit
 from rolloutctl.clock import in_seconds
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.situation import needs_human
-from rolloutctl.core.units import parse_duration
-from rolloutctl.errors import ExitCode, Pending, UsageError
+from rolloutctl.errors import ExitCode, Pending
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import Standing, status_document, status_text
 
@@ -49,7 +48,7 @@ def run(
     Example: rolloutctl wait claude-for-gpt4-x7k2mq --for done --timeout 5h
     """
     console, clock = Console(output=output), wiring.clock()
-    until_at = in_seconds(clock.now(), _seconds(timeout))
+    until_at = in_seconds(clock.now(), parse_limit(timeout, example="5h"))
     ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
     opened = wiring.open_rollout(rollout, ledger, known=wiring.catalog(), at=clock)
     is_told = False
@@ -81,10 +80,3 @@ def _reached(rollout: Rollout, until: For) -> ExitCode | None:
         return exit_code(rollout.state)
     is_enough = until is For.HUMAN and needs_human(rollout.state)
     return ExitCode.DONE if is_enough else None
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--timeout {text}: {error}", hint="e.g. --timeout 5h") from error

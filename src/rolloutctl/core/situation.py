@@ -36,7 +36,7 @@ def why(view: View, decision: Decision) -> str:
     state = view.state
     match state.phase:
         case Phase.PAUSED if state.promote is None:
-            return state.paused_because
+            return "; ".join([state.paused_because, *_edited(state)])
         case Phase.ASKING if state.promote is None:
             return _asking(view)
         case Phase.ROLLING_BACK if state.rollback is not None:
@@ -52,6 +52,15 @@ def why(view: View, decision: Decision) -> str:
 def _asking(view: View) -> str:
     name = view.step.name if view.step is not None else "?"
     return f"leave step {name}? its hold is over; it waits for an answer"
+
+
+def _edited(state: RolloutState) -> list[str]:
+    """Edits by another hand, seen in a pause that began for another reason."""
+    return [
+        f"{one.name} was edited by another hand"
+        for one in state.targets.values()
+        if one.drift is not None and one.name not in state.paused_because
+    ]
 
 
 def _errors(view: View) -> list[str]:

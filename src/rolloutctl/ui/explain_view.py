@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.measurement import Reading
+from rolloutctl.core.verdict import Verdict
 from rolloutctl.ui.documents import time_json, verdict_json
 from rolloutctl.ui.event_view import EventLines
 from rolloutctl.ui.messages import API_VERSION
+from rolloutctl.ui.story_view import story_text
 from rolloutctl.ui.table import wrapped
 
 if TYPE_CHECKING:
@@ -59,10 +61,21 @@ def explain_text(explanation: Explanation, width: int) -> str:
             continue
         parts.append(wrapped(f"{recorded.seq:>5}  {said}", width, indent=_INDENT))
         if isinstance(recorded.event, ev.GateJudged):
+            parts += _numbers(recorded.event.record.verdict, width)
             parts += [_reading(one, width) for one in recorded.event.readings]
         if recorded.seq in replayed:
             parts.append(_INDENT + _replay(replayed[recorded.seq]))
     return "\n".join(parts)
+
+
+def explain_story(explanation: Explanation, width: int) -> str:
+    """Each decision once, with what it followed from; verdicts that differ when replayed."""
+    different = {
+        one.seq: f"gate {one.gate}: {_replay(one)}"
+        for one in explanation.replayed
+        if not one.is_identical
+    }
+    return story_text(explanation.records, width, notes=different)
 
 
 def explain_document(explanation: Explanation) -> Mapping[str, Json]:
@@ -76,6 +89,13 @@ def explain_document(explanation: Explanation) -> Mapping[str, Json]:
         "replay": _replay_json(explanation) if explanation.is_replayed else None,
         "events": [_event_json(recorded, lines) for recorded in explanation.records],
     }
+
+
+def _numbers(verdict: Verdict, width: int) -> list[str]:
+    if not verdict.numbers:
+        return []
+    said = ", ".join(f"{name} {number:g}" for name, number in verdict.numbers)
+    return [wrapped(f"{_INDENT}numbers {said}", width, indent=_INDENT + "  ")]
 
 
 def _reading(reading: Reading, width: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rolloutctl.core.exposure import describe
 from rolloutctl.core.state import Phase, RolloutState, TargetState
+from rolloutctl.ui.hints import with_store
 
 _BACK = "back to what was before"
 _KILL = "control for everybody, now"
@@ -17,6 +19,10 @@ class NextStep:
 
     command: str
     does: str
+
+
+_AGENT = NextStep(command="rolloutctl agent", does="drives it: judges its gates, goes on")
+_WATCHING = NextStep(command=_AGENT.command, does="judges its guardrails meanwhile")
 
 
 def next_steps(state: RolloutState, *, is_driven: bool) -> list[NextStep]:
@@ -44,22 +50,34 @@ def next_steps(state: RolloutState, *, is_driven: bool) -> list[NextStep]:
             return [_step(state, "kill", "goes on with it")]
         case Phase.RUNNING if not is_driven:
             return [
-                NextStep(command="rolloutctl agent", does="drives it from here on"),
+                _AGENT,
                 _step(state, "rollback", _BACK),
             ]
         case _:
             return []
 
 
-def ways_on(state: RolloutState) -> str:
-    """The same as one phrase for a hint, an exposure left behind: watch, answer, or end it."""
+def ways_on(state: RolloutState) -> list[NextStep]:
+    """For an exposure that is left behind: who watches it, and how it goes on or ends."""
     steps = next_steps(state, is_driven=False)
-    # Without its condition the second way to resume would read as if either would do.
-    ways = {step.command.split()[1]: step.command for step in reversed(steps)}
-    commands = [ways[verb] for verb in reversed(ways) if verb != "agent"]
-    kill = f"rolloutctl kill {state.rollout_id}"
-    commands = [*commands, *([] if kill in commands else [kill])]
-    return ", ".join(["rolloutctl agent (watches it)", *commands[:-1], f"or {commands[-1]}"])
+    commands = {step.command for step in steps}
+    # An agent lets a rollout at rest alone; only a person ends that.
+    is_watchable = not state.phase.is_at_rest and _AGENT.command not in commands
+    kill = _step(state, "kill", _KILL)
+    return [
+        *([_WATCHING] if is_watchable else []),
+        *steps,
+        *([] if kill.command in commands else [kill]),
+    ]
+
+
+def next_lines(steps: Sequence[NextStep], width: int) -> list[str]:
+    """A line each, to be copied: never folded; where it is narrow the meaning goes below."""
+    rows = [(with_store(step.command), step.does) for step in steps]
+    column = max((len(command) for command, _ in rows), default=0)
+    if all(column + 2 + len(does) <= width for _, does in rows):
+        return [f"{command:<{column}}  {does}" for command, does in rows]
+    return [line for command, does in rows for line in (command, f"  {does}")]
 
 
 def _resume(state: RolloutState) -> list[NextStep]:

@@ -22,7 +22,7 @@ from rolloutctl.ui.documents import exposure_json, time_json, verdict_json
 from rolloutctl.ui.event_view import local_time, said_once
 from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.messages import API_VERSION
-from rolloutctl.ui.next_steps import NextStep, next_steps
+from rolloutctl.ui.next_steps import NextStep, next_lines, next_steps
 from rolloutctl.ui.table import table, wrapped
 from rolloutctl.ui.target_view import exposed_targets, served_now, serves, target_notes
 
@@ -157,11 +157,7 @@ def _next(standing: Standing, width: int) -> list[str]:
         in_s = max(0.0, (decision.at - standing.view.now).total_seconds())
         soon = f"looked at again in {format_duration(in_s)}, at {local_time(decision.at)}"
         lines.append(soon)
-    steps = [(with_store(step.command), step.does) for step in standing.next_steps]
-    column = max((len(command) for command, _ in steps), default=0)
-    for command, does in steps:
-        is_narrow = _LABEL + column + 2 + len(does) <= width
-        lines += [f"{command:<{column}}  {does}"] if is_narrow else [command, f"  {does}"]
+    lines += next_lines(standing.next_steps, width - _LABEL)
     return [f"{'next:' if not number else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
 
 

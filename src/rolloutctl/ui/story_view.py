@@ -1,0 +1,146 @@
+"""A rollout's record as a short story: each decision once, equal judgements folded; pure.
+
+`explain --all` tells every event with its queries; a person first wants to know what
+happened and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rolloutctl.core import events as ev
+from rolloutctl.core.verdict import Outcome
+from rolloutctl.ui.event_news import indent_of
+from rolloutctl.ui.event_view import EventLines, local_time
+from rolloutctl.ui.table import wrapped
+
+#: Columns of an event's number before its time.
+_NUMBER = 5
+#: Columns of number, time and the spaces around them.
+_HEAD = 17
+
+
+@dataclass(slots=True)
+class _Run:
+    """Judgements of one gate that said the same, one after the other."""
+
+    first: ev.Recorded
+    first_count: int  # a guardrail's count goes on from step to step
+    last: ev.Recorded
+    event: ev.GateJudged
+    is_turn: bool  # the gate had said something else in this step
+
+
+@dataclass(slots=True)
+class _Story:
+    """What was told, and the judgements that the next decision will have followed from."""
+
+    lines: EventLines = field(default_factory=EventLines)
+    runs: dict[str, _Run] = field(default_factory=dict)
+    told: str = ""
+
+    def lines_of(self, recorded: ev.Recorded) -> Iterator[tuple[ev.Recorded, str, str]]:
+        """The lines that `recorded` completes: event, indent, text."""
+        event = recorded.event
+        if isinstance(event, ev.GateJudged):
+            yield from self._judged(recorded, event)
+            return
+        text = self.lines.text(event)
+        if isinstance(event, _DECISIONS):
+            yield from self.flushed(is_waited_for=not isinstance(event, ev.StepLeft))
+        if text and text != self.told:
+            self.told = text
+            yield recorded, indent_of(event), text
+
+    def flushed(self, *, is_waited_for: bool) -> Iterator[tuple[ev.Recorded, str, str]]:
+        """The runs so far; an undecided one only where somebody may have waited for it."""
+        for run in sorted(self.runs.values(), key=lambda one: one.last.seq):
+            if is_waited_for or run.is_turn or not _is_undecided(run.event):
+                yield run.last, "  ", _told(run)
+        self.runs.clear()
+
+    def _judged(
+        self, recorded: ev.Recorded, event: ev.GateJudged
+    ) -> Iterator[tuple[ev.Recorded, str, str]]:
+        run = self.runs.get(event.gate)
+        if run is not None and _outcome(run.event) is _outcome(event):
+            run.last, run.event = recorded, event
+            return
+        if run is not None and (run.is_turn or not _is_undecided(run.event)):
+            yield run.last, "  ", _told(run)
+        is_turn = run is not None and not _is_undecided(run.event)
+        self.runs[event.gate] = _Run(
+            first=recorded, first_count=_count(event), last=recorded, event=event, is_turn=is_turn
+        )
+
+
+#: Events that gates may have decided: what they said stands before them.
+_DECISIONS = (
+    ev.StepLeft,
+    ev.HoldExtended,
+    ev.Asked,
+    ev.Paused,
+    ev.PromoteRefused,
+    ev.RollbackStarted,
+    ev.KillRequested,
+    ev.Held,
+    ev.Stuck,
+    ev.Finished,
+)
+
+
+def story_text(
+    records: Iterable[ev.Recorded], width: int, *, notes: Mapping[int, str] | None = None
+) -> str:
+    """The story, one paragraph a line of it.
+
+    Args:
+        records: the whole journal of a rollout, in order.
+        width: columns to fold at.
+        notes: by event number, a line to put below it (a verdict replayed differently).
+    """
+    story, notes = _Story(), notes or {}
+    parts: list[tuple[int, str]] = []
+    for recorded in records:
+        parts += [(line[0].seq, _paragraph(*line, width)) for line in story.lines_of(recorded)]
+        note = notes.get(recorded.seq, "")
+        if note:
+            parts.append((recorded.seq, _paragraph(recorded, "  ", note, width)))
+    rest = story.flushed(is_waited_for=True)
+    parts += [(line[0].seq, _paragraph(*line, width)) for line in rest]
+    # What a gate said last is known only once something followed from it.
+    return "\n".join(text for _, text in sorted(parts, key=lambda part: part[0]))
+
+
+def _paragraph(recorded: ev.Recorded, indent: str, text: str, width: int) -> str:
+    head = f"{recorded.seq:>{_NUMBER}}  {local_time(recorded.at)}  {indent}"
+    return wrapped(f"{head}{text}", width, indent=" " * (_HEAD + len(indent)))
+
+
+def _told(run: _Run) -> str:
+    verdict = run.event.record.verdict
+    count = _count(run.event) - run.first_count + 1
+    since = local_time(run.first.at)
+    times = f" {count} times since {since}, last" if count > 1 else ""
+    return f"gate {run.event.gate}: {verdict.outcome}{times}: {verdict.because}"
+
+
+def _count(event: ev.GateJudged) -> int:
+    """Judgements in a row that said so; most of them are not recorded one by one."""
+    record = event.record
+    counts = {
+        Outcome.PASS: record.passes_in_row,
+        Outcome.FAIL: record.failures,
+        Outcome.NO_DATA: record.silences,
+        Outcome.ERROR: record.errors,
+    }
+    return counts.get(record.verdict.outcome, 0)
+
+
+def _outcome(event: ev.GateJudged) -> Outcome:
+    return event.record.verdict.outcome
+
+
+def _is_undecided(event: ev.GateJudged) -> bool:
+    return _outcome(event) is Outcome.INCONCLUSIVE
