@@ -98,7 +98,8 @@ def _behind_the_measurement(view: View, due: Measure) -> str:
         case Measure():
             return due.because
         case _ if isinstance(getattr(decision, "event", None), ev.StepLeft | ev.Asked):
-            return f"step {name}: the hold is over; its gates are judged anew before it is left"
+            what = "the hold is over" if view.state.promote is None else "to be promoted"
+            return f"step {name}: {what}; its gates are judged anew before it is left"
         case _:
             return f"due: {decision.because}"
 
