@@ -114,3 +114,37 @@ def test_a_closed_terminal_is_not_asked_again(asking, terminal):
     asking.refresh()
 
     assert asking.state.phase is Phase.ASKING
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"), [("approve\n", Phase.RUNNING), ("reject\n", Phase.ROLLING_BACK)]
+)
+def test_the_words_of_the_commands_answer_too(asking, terminal, word, phase, capfd):
+    """Whoever read the hint for another terminal may type its word here."""
+    question = question_of(asking, terminal)
+    question.poll()
+    said = capfd.readouterr().err
+
+    terminal.lines.append(word)
+    question.poll()
+    asking.refresh()
+
+    assert asking.state.phase is phase
+    assert "rolloutctl approve r-1  yes: leave this step" in said
+    assert "rolloutctl reject r-1   no: roll back" in said
+
+
+def test_a_pause_withdraws_the_question_and_names_what_ends_it(asking, terminal, clock, capfd):
+    """Nobody answered: it must not read as if somebody had."""
+    question = question_of(asking, terminal)
+    question.poll()
+    requests.request(asking.journal, clock, "r-1", lambda state: requests.pause(state, ACTOR))
+    asking.refresh()
+    capfd.readouterr()
+
+    question.poll()
+    question.poll()
+
+    said = capfd.readouterr().err
+    assert "the question is withdrawn, the rollout is paused" in said
+    assert said.count("rolloutctl resume r-1") == 1

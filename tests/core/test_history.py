@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.effects import Expose, Restore
+from rolloutctl.core.effects import Expose, Invoke, Restore
 from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.history import history_of
 from rolloutctl.core.observation import Observation, Receipt
@@ -111,3 +111,10 @@ def test_a_target_that_cannot_be_read_is_trouble_until_somebody_saw_it():
     assert not course(writing("a", seen("f-0")), refused).troubles["llm"].is_unread
     assert not course(unread, writing("a", seen("f-0")), applied("a", "ours")).troubles
     assert not course(unread, ev.Drifted(target="llm", observation=seen("x"), because="y")).troubles
+
+
+def test_what_concerns_no_target_is_nobodys_edit():
+    """A command of a step has no configuration."""
+    invoke = Invoke(request={}, timeout_s=1.0)
+
+    assert not course(writing("a", None, invoke), writing("b", None)).overwritten

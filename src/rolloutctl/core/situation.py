@@ -93,10 +93,8 @@ def _behind_the_measurement(view: View, due: Measure) -> str:
     decision = decide(view.playbook, state, view.kinds, view.now)
     name = view.step.name if view.step is not None else ""
     match decision:
-        case WaitUntil():
+        case WaitUntil() | Measure():
             return decision.because
-        case Measure():
-            return due.because
         case _ if isinstance(getattr(decision, "event", None), ev.StepLeft | ev.Asked):
             what = "the hold is over" if view.state.promote is None else "to be promoted"
             return f"step {name}: {what}; its gates are judged anew before it is left"
