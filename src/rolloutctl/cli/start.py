@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 #: A playbook's name and a suffix fit into it.
 ID_CHARS_MAX = 100
+_DETACHED = (
+    "recorded as {}; nobody drives it yet\n"
+    "  hint: rolloutctl agent (to its end), or rolloutctl tick (one pass, for cron)"
+)
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}")
 
 
@@ -115,10 +119,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         )
     prune(ledger, clock, console, retention_s=retention_s)
     if detach:
-        console.talk(
-            f"recorded as {name}; nobody drives it yet\n"
-            "  hint: rolloutctl agent (to its end), or rolloutctl tick (one pass, for cron)"
-        )
+        console.talk(_DETACHED.format(name))
         return ExitCode.DONE
     rollout = wiring.open_rollout(name, ledger, known=known, at=clock)
     return _driven(rollout, console, attendance)
@@ -130,8 +131,8 @@ def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitC
         return exit_code(rollout.state)
     console.talk(
         f"rollout {rollout.rollout_id}\n"
-        f"  from any terminal: rolloutctl status {rollout.rollout_id}; so pause, promote, "
-        "rollback, kill"
+        f"  from any terminal: rolloutctl status {rollout.rollout_id}\n"
+        "  and likewise: pause, promote, rollback, kill"
     )
     take_lease(rollout, attendance.actor)
     return attend(rollout, console, attendance)
