@@ -194,7 +194,8 @@ def test_it_is_not_left_before_the_planned_sample_whatever_the_clock_says(stage_
 
 def test_too_few_units_end_at_the_deadline_undecided(stage_with):
     """Exit 11: the weight is held, nothing was concluded."""
-    stage = stage_with(0.5, text=TEXT.replace("deadline: 1d", "deadline: 5m30s"))
+    text = TEXT.replace("deadline: 1d", "deadline: 5m30s").replace("hold: 1m", "hold: 10s")
+    stage = stage_with(0.5, text=text)
 
     assert stage.drive().exit_code is ExitCode.INCONCLUSIVE
     assert stage.exposures() == {"llm": split(5000)}
