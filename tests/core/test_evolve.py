@@ -45,5 +45,5 @@ def test_a_class_that_checks_itself_still_does():
 
 
 def test_a_class_without_slots_is_copied_too():
-    """The library does what this cannot do faster."""
+    """Its `__dict__` is copied as a whole."""
     assert evolve(WithoutSlots(one=1), one=3) == WithoutSlots(one=3)

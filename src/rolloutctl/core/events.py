@@ -176,7 +176,7 @@ class OutsideKilled:
     observation: Observation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: `evolve` copies it faster
 class GateRecord:
     """A gate's standing within one step: counts, evidence, the verdict after limits.
 

@@ -51,7 +51,7 @@ class Phase(StrEnum):
 _TERMINAL = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.KILLED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: `evolve` copies it faster
 class TargetState:
     """What the journal knows of one target.
 
@@ -113,7 +113,7 @@ class Rollback:
     take_overs: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: `evolve` copies it faster
 class StepState:
     """The step being worked on.
 
@@ -135,7 +135,7 @@ class StepState:
     is_failure_told: bool = False  # a pause named the failure: `resume` is an answer to it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: `evolve` copies it faster
 class RolloutState:
     """Everything `decide` may know of a rollout."""
 
