@@ -292,3 +292,21 @@ def test_a_target_edited_after_the_plan_is_not_started():
         )
 
     assert stage.journal.rollouts() == []
+
+
+def test_a_source_slower_than_the_gates_interval_keeps_nothing_waiting():
+    """A gate is always due then; holds end, and what a person asks for is done all the same."""
+    stage = Stage(playbook(confirm=True)).at(3_000, ask(requests.approve))
+    longest_s = max(gate.limits.interval_s for gate in stage.playbook.gates.values())
+
+    def slowly(_at):
+        stage.clock.advance(2 * longest_s)
+        return 0.99
+
+    stage.source.answers = dict.fromkeys(("success", "floor"), slowly)
+    stage.begin()
+
+    end = stage.drive()
+
+    assert end.exit_code is ExitCode.DONE
+    assert stage.exposures() == {"llm": split(10000)}

@@ -45,10 +45,24 @@ _ROLLBACK_CODES = {
 }
 
 
-def decide(playbook: Playbook, state: RolloutState, kinds: Kinds, now: datetime) -> Decision:
-    """The one next thing for this rollout at `now`; `because` is one sentence."""
+def decide(
+    playbook: Playbook,
+    state: RolloutState,
+    kinds: Kinds,
+    now: datetime,
+    *,
+    has_measured: bool = False,
+) -> Decision:
+    """The one next thing for this rollout at `now`; `because` is one sentence.
+
+    With `has_measured` the last thing was a measurement, and the next one is something else:
+    where a source takes longer than a gate's interval, a gate is always due, and looking
+    again and again would keep everything else waiting. What needs fresh data still does.
+    """
     view = View(playbook=playbook, state=state, kinds=kinds, now=now)
     for rule in RULES:
+        if has_measured and rule is _look_and_judge:
+            continue
         decision = rule(view)
         if decision is not None:
             return decision

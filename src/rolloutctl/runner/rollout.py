@@ -49,6 +49,8 @@ class Rollout:
     listeners: list[Callable[[ev.Recorded], None]] = field(default_factory=list)
     #: what this process has begun and not seen the end of
     invocations: Invocations = field(default_factory=Invocations)
+    #: whether the last tick measured: the next one does something else (`core.decide`)
+    has_measured: bool = False
     _unrecorded: dict[str, ev.GateJudged] = field(default_factory=dict)
     _recorded_judgements: dict[str, ev.GateJudged] = field(default_factory=dict)
 

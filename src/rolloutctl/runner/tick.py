@@ -34,7 +34,14 @@ def tick(rollout: Rollout) -> Decision:
     rollout.keep_lease()
     rollout.refresh()
     rollout.invocations.settle(rollout)
-    decision = decide(rollout.playbook, rollout.state, rollout.adapters.kinds, rollout.clock.now())
+    decision = decide(
+        rollout.playbook,
+        rollout.state,
+        rollout.adapters.kinds,
+        rollout.clock.now(),
+        has_measured=rollout.has_measured,
+    )
+    rollout.has_measured = isinstance(decision, Measure)
     match decision:
         case Do():
             perform(rollout, decision)
