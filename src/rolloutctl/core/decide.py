@@ -55,14 +55,12 @@ def decide(
 ) -> Decision:
     """The one next thing for this rollout at `now`; `because` is one sentence.
 
-    With `has_measured` the last thing was a measurement, and the next one is something else:
-    where a source takes longer than a gate's interval, a gate is always due, and looking
-    again and again would keep everything else waiting. What needs fresh data still does.
+    With `has_measured` the last thing was a measurement, and another one is only taken for
+    what has not been judged since the hold ended or somebody asked: where a source takes
+    longer than a gate's interval, a gate is always due, and everything else would wait.
     """
-    view = View(playbook=playbook, state=state, kinds=kinds, now=now)
+    view = View(playbook=playbook, state=state, kinds=kinds, now=now, has_measured=has_measured)
     for rule in RULES:
-        if has_measured and rule is _look_and_judge:
-            continue
         decision = rule(view)
         if decision is not None:
             return decision
@@ -182,7 +180,7 @@ def _rolling_back(view: View) -> Decision | None:
 
 def _look_and_judge(view: View) -> Decision | None:
     gates = [gate.name for gate in view.due_gates()]
-    targets = [name for name, due in view.watched if due <= view.now]
+    targets = [] if view.has_measured else [name for name, due in view.watched if due <= view.now]
     if not gates and not targets:
         return None
     what = ", ".join([*gates, *targets])

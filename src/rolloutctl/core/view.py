@@ -30,6 +30,8 @@ class View:
     state: RolloutState
     kinds: Kinds
     now: datetime
+    #: the last thing that was done was a measurement
+    has_measured: bool = False
 
     @lazily
     def step(self) -> Step | None:
@@ -189,8 +191,15 @@ class View:
         return list(gates.values())
 
     def due_gates(self) -> list[Gate]:
-        """The gates to judge now."""
-        return [gate for gate in self.judged_gates if self.due_at(gate) <= self.now]
+        """The gates to judge now; right after a measurement only what it did not settle."""
+        due = [gate for gate in self.judged_gates if self.due_at(gate) <= self.now]
+        return [gate for gate in due if self._lacks(gate)] if self.has_measured else due
+
+    def _lacks(self, gate: Gate) -> bool:
+        """It was not judged yet, or not since a moment that wants a judgement of its own."""
+        record = self.record(gate)
+        passed = [moment for moment in self._moments if moment <= self.now]
+        return record is None or any(record.judged_at < moment for moment in passed)
 
     def next_due(self) -> datetime:
         """The next moment something is to be measured; with nothing to measure, a minute."""
