@@ -1,10 +1,12 @@
 """The kill of an address, beside journals that hold it, hang or are broken."""
 
 import sqlite3
+import threading
 
 import pytest
 
-from rolloutctl.cli import kill_holder
+from rolloutctl.cli import kill_address, kill_holder
+from rolloutctl.cli.kill_holder import Holding
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def test_a_write_that_landed_after_the_kill_is_killed_again(
 
     def holder_while_a_driver_writes(*_):
         flags.write_text(exposed)
-        return "r-1"
+        return Holding(rollout_id="r-1", trouble="it is locked")
 
     monkeypatch.setattr(kill_holder, "holder_of", holder_while_a_driver_writes)
 
@@ -41,7 +43,7 @@ def test_a_target_that_cannot_be_read_again_is_not_called_killed(
 
     def holder_while_the_file_goes(*_):
         flags.unlink()
-        return "r-1"
+        return Holding(rollout_id="r-1", trouble="it is locked")
 
     monkeypatch.setattr(kill_holder, "holder_of", holder_while_the_file_goes)
 
@@ -51,16 +53,50 @@ def test_a_target_that_cannot_be_read_again_is_not_called_killed(
     assert "STUCK" in said.err
 
 
-@pytest.mark.parametrize("content", [b"", b"no journal", b"SQLite format 3\0"])
-def test_an_unusable_journal_changes_nothing(rolloutctl, folder, address, content):
-    """The kill never needed one: no word about it, exit 0."""
+@pytest.mark.parametrize("content", [b"no journal", b"SQLite format 3\0"])
+def test_an_unusable_journal_fails_no_kill_and_is_told(rolloutctl, folder, address, content):
+    """Whether a driver may write there again is not known; what to do about it is said."""
     (folder / "journal.db").write_bytes(content)
 
     said = rolloutctl("kill", address, "--to", "gpt-4")
 
     assert said.exit_code == 0
-    assert "note" not in said.err
+    assert "may write flagd-file://$PWD/flags.json#half again" in said.err
+    assert "rolloutctl kill ROLLOUT --store JOURNAL" in said.err
     assert (folder / "journal.db").read_bytes() == content
+
+
+def test_a_store_beneath_a_file_fails_no_kill(rolloutctl, folder, address):
+    """A path that can lead nowhere is a journal that is missing."""
+    said = rolloutctl("kill", address, "--to", "gpt-4", "--store", f"{folder}/flags.json/none.db")
+
+    assert said.exit_code == 0
+    assert "there is no journal at $PWD/flags.json/none.db" in said.err
+
+
+def test_an_empty_journal_is_left_as_it_is(rolloutctl, folder, address):
+    """Nothing is open in it: nothing is made of it, and nothing is said."""
+    (folder / "journal.db").write_bytes(b"")
+
+    said = rolloutctl("kill", address, "--to", "gpt-4")
+
+    assert said.exit_code == 0
+    assert "note" not in said.err
+    assert (folder / "journal.db").read_bytes() == b""
+
+
+def test_a_journal_that_hangs_holds_up_no_kill(rolloutctl, folder, address, monkeypatch):
+    """As one on a dead mount: the kill has its report, and says what it does not know."""
+    released = threading.Event()
+    monkeypatch.setattr(kill_address, "ANSWER_LIMIT_S", 0.05)
+    monkeypatch.setattr(kill_holder, "holder_of", lambda *_: released.wait(60) and Holding())
+
+    said = rolloutctl("kill", address, "--to", "gpt-4")
+
+    released.set()
+    assert said.exit_code == 0
+    assert "the journal did not answer" in said.err
+    assert '["gpt-4", 5000]' not in (folder / "flags.json").read_text()
 
 
 def test_a_locked_journal_delays_nothing_but_the_note(rolloutctl, folder, address):

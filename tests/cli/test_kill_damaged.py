@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from rolloutctl.errors import JournalUnavailable
+from rolloutctl.cli import wiring
+from rolloutctl.errors import InvalidSettings, JournalUnavailable
 from rolloutctl.runner import fence
 from rolloutctl.store.sqlite import SqliteJournal
 
@@ -255,3 +256,70 @@ def test_a_playbook_of_the_journal_is_never_looked_up_in_a_file(rolloutctl, fold
     assert "journal:1:1" not in said.err
     assert "lint FILE" not in said.err
     assert "somebody else" not in said.err
+
+
+def kill_the_address(rolloutctl, folder):
+    """The kill of somebody who knows the place and no rollout."""
+    return rolloutctl("kill", f"flagd-file://{folder}/flags.json#llm-model", "--to", "gpt-4")
+
+
+@pytest.mark.usefixtures("damaged")
+def test_the_address_of_a_damaged_rollout_is_killed_and_it_is_fenced(rolloutctl, folder):
+    """Its driver, of whatever version, can write no more."""
+    said = kill_the_address(rolloutctl, folder)
+
+    assert said.exit_code == 0, said.err
+    assert canary_weight(folder) == 0
+    assert kinds_recorded(folder).count("KillRequested") == 1
+
+
+def test_a_rollout_that_cannot_be_opened_is_fenced_and_told(
+    rolloutctl, folder, exposed, monkeypatch
+):
+    """Its other targets are out of reach here: exit 20, but nothing of it is written again."""
+    del exposed
+
+    def missing(*_arguments, **_options):
+        raise InvalidSettings("its provider is not installed")
+
+    monkeypatch.setattr(wiring, "open_to_kill", missing)
+
+    said = kill_the_address(rolloutctl, folder)
+
+    assert said.exit_code == 20
+    assert "it is fenced" in said.err
+    assert canary_weight(folder) == 0
+    assert kinds_recorded(folder)[-1] == "KillRequested"
+
+
+@pytest.mark.usefixtures("without_start")
+def test_the_address_of_a_rollout_without_its_start_is_killed_and_it_is_fenced(rolloutctl, folder):
+    """Nobody knows its other targets; the one that is known is at zero."""
+    said = kill_the_address(rolloutctl, folder)
+
+    assert canary_weight(folder) == 0
+    assert kinds_recorded(folder) == ["KillRequested"], said.err
+    assert said.exit_code == 20
+
+
+def test_a_journal_that_takes_no_fence_fails_no_kill(rolloutctl, folder, exposed, monkeypatch):
+    """Both targets are killed, and the operator hears that a driver may write there again."""
+    del exposed
+    monkeypatch.setattr(fence, "FENCE_LIMIT_S", SHORT_S)
+    monkeypatch.setattr(fence, "LATE_LIMIT_S", SHORT_S)
+    released = threading.Event()
+    real = SqliteJournal.append
+
+    def hang(*arguments, **options):
+        released.wait(HANG_S)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(SqliteJournal, "append", hang)
+
+    said = kill_the_address(rolloutctl, folder)
+
+    released.set()
+    assert said.exit_code == 0, said.err
+    assert canary_weight(folder) == 0
+    assert "r-1 is NOT fenced and may write" in said.err
+    assert "rolloutctl kill r-1" in said.err

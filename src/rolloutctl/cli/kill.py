@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +9,11 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import InputOption, OutputOption, ReasonOption, StoreOption
-from rolloutctl.errors import ExitCode, RolloutctlError, UsageError
+from rolloutctl.errors import ExitCode, UsageError
 from rolloutctl.ui.console import Console, Output
 
 if TYPE_CHECKING:
-    from rolloutctl.cli.kill_rollouts import Killed
-    from rolloutctl.runner.kill import KillOrder, KillReport
+    from rolloutctl.runner.kill import KillOrder
 
 #: Name of the one target of a bare address in reports.
 TARGET = "target"
@@ -51,8 +48,10 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     _raise_unless_one(subject, playbook, every=every)
     console = Console(output=output)
     if "://" in subject:
+        from rolloutctl.cli.kill_address import kill_address  # noqa: PLC0415 - this path only
+
         order = _order_of(subject, to, shadow=shadow)
-        return _kill_address(console, order, store=store, reason=reason)
+        return kill_address(console, order, store=store, reason=reason)
     # Everything but a bare address needs the playbook's language.
     from rolloutctl.cli import kill_rollouts  # noqa: PLC0415 - costs time an address has not
 
@@ -64,40 +63,9 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         )
     else:
         killed = kill_rollouts.kill_one(console, subject, to=to, store=store, reason=reason)
-    return _report_rollouts(console, killed)
+    from rolloutctl.cli.kill_report import report_rollouts  # noqa: PLC0415 - after the act
 
-
-def report_kill(
-    console: Console,
-    killed: Sequence[tuple[str, Sequence[KillReport]]],
-    *,
-    unrecorded: Sequence[str] = (),
-    not_killed: Mapping[str, str] | None = None,
-) -> ExitCode:
-    """Writes what was observed; events that no journal took go to stderr as JSON.
-
-    `not_killed` says of each rollout that could not even be tried why.
-    """
-    from rolloutctl.ui.kill_view import kill_document, kill_text  # noqa: PLC0415 - after the act
-
-    for line in unrecorded:
-        console.talk(line)
-    missed = not_killed or {}
-    console.document(
-        kill_document(killed, missed), lambda: kill_text(killed, console.width, missed)
-    )
-    code = _concluded(console, [report for _, reports in killed for report in reports])
-    return ExitCode.STUCK if missed else code
-
-
-def _concluded(console: Console, reports: Sequence[KillReport]) -> ExitCode:
-    if all(report.confirmed for report in reports):
-        return ExitCode.DONE
-    console.talk(
-        "error: STUCK: not confirmed; page somebody\n"
-        "  hint: look at the targets above, repair what stands in the way, then kill again"
-    )
-    return ExitCode.STUCK
+    return report_rollouts(console, killed)
 
 
 def _raise_unless_one(subject: str, playbook: Path | None, *, every: bool) -> None:
@@ -129,57 +97,3 @@ def _order_of(address: str, to: str, *, shadow: str) -> KillOrder:
         shadow=ShadowFlag(flag=shadow) if shadow else None,
     )
     return KillOrder(target=target, provider=provider)
-
-
-def _kill_address(console: Console, order: KillOrder, *, store: str, reason: str) -> ExitCode:
-    """Kills it, reports, and only then asks whether a rollout holds it."""
-    from rolloutctl.cli.kill_holder import holder_of, tell_holder  # noqa: PLC0415 - this path only
-    from rolloutctl.runner.kill import kill_targets  # noqa: PLC0415 - same
-    from rolloutctl.ui.kill_view import kill_text  # noqa: PLC0415 - same
-
-    target, address = order.target, order.provider.address(order.target)
-    shadow = target.shadow.flag if target.shadow else ""
-    mirrored = f", shadow {shadow} off" if shadow else "; shadow is not touched (--shadow FLAG)"
-    console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
-    if reason:
-        console.talk(f"reason: {reason} (kept nowhere: an address has no journal)")
-    code = report_kill(console, [("", kill_targets([order], wiring.clock()))])
-    holder = holder_of(address, store, os.environ)
-    if not holder:
-        return code
-    tell_holder(console, address, holder, reason=reason)
-    if code is not ExitCode.DONE or _is_still_zero(order):
-        return code
-    # Its driver was between its decision and its write. It looks before the next one.
-    console.talk(f"{address} was written again after the kill; killing once more")
-    again = kill_targets([order], wiring.clock())
-    console.talk(kill_text([("", again)], console.width))
-    return _concluded(console, again)
-
-
-def _is_still_zero(order: KillOrder) -> bool:
-    try:
-        seen = order.provider.observe(order.target).exposure
-    except RolloutctlError:
-        return False
-    return seen is not None and seen.is_zero
-
-
-def _report_rollouts(console: Console, killed: Sequence[Killed]) -> ExitCode:
-    code = report_kill(
-        console,
-        [(one.rollout_id, one.reports) for one in killed],
-        unrecorded=[line for one in killed for line in one.unrecorded],
-        not_killed={one.rollout_id: one.failure for one in killed if one.failure},
-    )
-    for one in killed:
-        if one.failure:
-            console.talk(
-                f"error: rollout {one.rollout_id} was NOT killed: {one.failure}\n"
-                "  hint: kill its targets one by one: rolloutctl kill ADDRESS --to ARM"
-            )
-    if killed:
-        from rolloutctl.cli.kill_telling import tell  # noqa: PLC0415 - after the act
-
-        tell(killed, console)
-    return code

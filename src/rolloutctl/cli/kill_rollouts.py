@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,7 @@ class Killed:
     `file` is the playbook of targets without a rollout, with its `inputs`.
     `failure` says why a rollout could not even be tried; then there are no reports.
     `is_followed` is False where nothing but the start of the rollout could be read.
+    `is_fenced` is True where it was fenced and no more: its driver has to kill it.
     """
 
     rollout_id: str
@@ -65,6 +66,7 @@ class Killed:
     rollout: Rollout | None = None
     end: KillEnd | None = None
     is_followed: bool = True
+    is_fenced: bool = False
     file: Path | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +118,7 @@ def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
         console.talk(f"kill {len(ids)} rollouts: {', '.join(ids)}? Only `yes` is accepted: ")
         if console.answer().strip().lower() != "yes":
             raise UsageError("not confirmed; nothing was touched", hint="answer yes to kill all")
-    return _kill_each(console, ids, ledger, reason=reason)
+    return kill_each(console, ids, ledger, reason=reason)
 
 
 def kill_playbook(
@@ -134,7 +136,7 @@ def kill_playbook(
     killed: list[Killed] = []
     try:
         ledger, ids = answer_of(partial(_holders, store, list(orders)), limit_s=ASIDE_LIMIT_S)
-        killed = _kill_each(console, ids, ledger, reason=reason)
+        killed = kill_each(console, ids, ledger, reason=reason)
     except JournalUnavailable as error:
         console.talk(f"{error.message}; killing without it")
     reached = {report.address for one in killed for report in one.reports}
@@ -166,8 +168,17 @@ def _holders(store: str, addresses: Sequence[str]) -> tuple[SqliteJournal, list[
     return ledger, [rollout_id for rollout_id in holding if rollout_id]
 
 
-def _kill_each(
-    console: Console, ids: Sequence[str], ledger: SqliteJournal, *, reason: str
+def _all_targets(opened: Opened) -> list[KillOrder]:
+    return orders_of(opened.rollout)
+
+
+def kill_each(
+    console: Console,
+    ids: Sequence[str],
+    ledger: SqliteJournal,
+    *,
+    reason: str,
+    orders: Callable[[Opened], list[KillOrder]] = _all_targets,
 ) -> list[Killed]:
     """Kills rollouts side by side; what fails with one is told, and stops no other."""
     done: SimpleQueue[Killed] = SimpleQueue()
@@ -177,7 +188,7 @@ def _kill_each(
 
         def work() -> None:
             opened = open_for_kill(rollout_id, ledger)
-            killed.append(_kill(console, opened, orders_of(opened.rollout), reason=reason))
+            killed.append(_kill(console, opened, orders(opened), reason=reason))
 
         error = attempt(work)
         failure = _why(error) if error is not None else ""
@@ -260,10 +271,10 @@ def _orders(rollout: Rollout, to: str) -> list[KillOrder]:
             f"--to {to} is no arm of {', '.join(strange)}",
             hint="kill the targets one by one: rolloutctl kill ADDRESS --to ARM",
         )
-    return [_turned(order, to) for order in orders]
+    return [turned(order, to) for order in orders]
 
 
-def _turned(order: KillOrder, to: str) -> KillOrder:
+def turned(order: KillOrder, to: str) -> KillOrder:
     """The order with `to` as the safe arm."""
     target = order.target
     other = target.control.value if to == target.canary.value else target.canary.value
