@@ -11,6 +11,7 @@ from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, describe
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
+from rolloutctl.providers.flagd_file import place
 from rolloutctl.providers.flagd_file.document import Edit, children, edited
 from rolloutctl.providers.flagd_file.flag import (
     SHADOW,
@@ -19,7 +20,6 @@ from rolloutctl.providers.flagd_file.flag import (
     read_flag,
     refusals,
 )
-from rolloutctl.providers.flagd_file import place
 from rolloutctl.providers.flagd_file.place import (
     TargetSpec,
     format_address,
