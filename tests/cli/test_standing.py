@@ -196,12 +196,12 @@ def test_a_promotion_is_waited_for_no_longer_than_asked(holding, clock, promethe
     clock.advance(1)
 
     class Hanging(type(prometheus)):
-        """Every answer takes ten seconds and is an error."""
+        """Every answer takes half a minute and is an error."""
 
         @property
         def answer(self):
             """The clock goes on meanwhile."""
-            clock.advance(10)
+            clock.advance(30)
             return "HTTP 503"
 
     vars(prometheus).pop("answer", None)
