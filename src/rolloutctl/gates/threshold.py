@@ -19,14 +19,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
 from typing import ClassVar
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.judging import GAP_INTERVALS
-from rolloutctl.core.measurement import Query, QueryKind, Reading
+from rolloutctl.core.measurement import Query, Reading
 from rolloutctl.core.ports import GateContext
-from rolloutctl.core.references import quote_label, references
+from rolloutctl.core.references import quote_label
 from rolloutctl.core.references import replace as replace_references
 from rolloutctl.core.sight import Outlook, Sight
 from rolloutctl.core.stats.classic_histogram import quantile_of
@@ -44,8 +43,8 @@ from rolloutctl.gates.window import Tick, Window
 #: `bad` and `total` may be read moments apart: so much more bad than total is forgiven.
 SKEW_SHARE = 0.1
 SKEW_EVENTS = 1.0
-#: Specs whose references are kept in memory: they are asked for at every tick.
-_SPECS_MAX = 1_024
+#: Ways to name the arms that a spec's queries are kept for: shadow, canary, and few more.
+_ARMS_MAX = 64
 
 
 class Threshold:
@@ -64,16 +63,15 @@ class Threshold:
 
     def query_kinds(self, spec: ThresholdSpec) -> frozenset[str]:
         """One kind: an expression, or raw counters."""
-        return frozenset({_query_kind(spec)})
+        return frozenset({spec.asked.kind})
 
     def counts_events(self, spec: ThresholdSpec) -> bool:
         """Whether events stand behind the number: not where an expression is asked."""
-        return spec.form() is not Form.EXPRESSION
+        return spec.asked.form is not Form.EXPRESSION
 
     def queries(self, spec: ThresholdSpec, context: GateContext) -> Sequence[Query]:
         """One query a text, the part before the whole."""
-        values = tuple((name, context.arms.get(name)) for name in _references(spec))
-        return _queries(spec, values)
+        return _queries(spec, context)
 
     def sight(self, spec: ThresholdSpec, outlook: Outlook) -> Sight | None:
         """Whether a share's window holds enough bad events to tell them from chance."""
@@ -92,7 +90,7 @@ class Threshold:
             return evidence, stand_in
         asked = "\n".join(reading.query.text for reading in readings)
         known = evidence_of(evidence, asked=asked)
-        if spec.form() is Form.EXPRESSION:
+        if spec.asked.form is Form.EXPRESSION:
             observed: Observed | Verdict = _answered(readings[0])
         else:
             known, observed = _counted(spec, known, readings, context=context)
@@ -103,47 +101,39 @@ class Threshold:
         return known.to_json(), verdict
 
 
-@lru_cache(maxsize=_SPECS_MAX)
-def _queries(spec: ThresholdSpec, values: tuple[tuple[str, str | None], ...]) -> tuple[Query, ...]:
+def _queries(spec: ThresholdSpec, context: GateContext) -> tuple[Query, ...]:
     """The queries for arms that are named so: the same objects at every look."""
-    quoted = {name: quote_label(value) for name, value in values if value is not None}
-    return tuple(
-        Query(kind=_query_kind(spec), text=replace_references(text, quoted.get))
+    asked = spec.asked
+    values = tuple([context.arms.get(name) for name in asked.references])
+    known = asked.queries.get(values)
+    if known is not None:
+        return known
+    if len(asked.queries) >= _ARMS_MAX:
+        asked.queries.clear()
+    named = zip(asked.references, values, strict=True)
+    quoted = {name: quote_label(value) for name, value in named if value is not None}
+    made = tuple(
+        Query(kind=asked.kind, text=replace_references(text, quoted.get))
         for text in spec.texts().values()
     )
-
-
-@lru_cache(maxsize=_SPECS_MAX)
-def _names(spec: ThresholdSpec) -> tuple[str, ...]:
-    """The keys of the spec's texts, in the order they are asked."""
-    return tuple(spec.texts())
-
-
-def _query_kind(spec: ThresholdSpec) -> QueryKind:
-    """How the spec's texts are meant."""
-    return QueryKind.EXPRESSION if spec.form() is Form.EXPRESSION else QueryKind.COUNTERS
+    asked.queries[values] = made
+    return made
 
 
 def _unusable(
     spec: ThresholdSpec, readings: Sequence[Reading], context: GateContext
 ) -> Verdict | None:
     """The verdict that stands in for a judgement, or None."""
-    if not _references(spec) <= context.arms.keys():
-        unknown = sorted(_references(spec) - context.arms.keys())
+    if not spec.asked.references <= context.arms.keys():
+        unknown = sorted(spec.asked.references - context.arms.keys())
         listed = ", ".join(f"${{{name}}}" for name in unknown)
         return error(f"unknown reference {listed}; known: {', '.join(sorted(context.arms))}")
-    if len(readings) != len(_names(spec)):
-        return error(f"{len(readings)} answers to {len(_names(spec))} questions")
+    if len(readings) != len(spec.asked.names):
+        return error(f"{len(readings)} answers to {len(spec.asked.names)} questions")
     found = unusable(readings)
     if found is not None and _is_free_of_bad(spec, readings):
         return unusable(readings[1:])
     return found
-
-
-@lru_cache(maxsize=_SPECS_MAX)
-def _references(spec: ThresholdSpec) -> frozenset[str]:
-    """All names that the spec's texts refer to."""
-    return frozenset(name for text in spec.texts().values() for name in references(text))
 
 
 def _is_free_of_bad(spec: ThresholdSpec, readings: Sequence[Reading]) -> bool:
@@ -153,7 +143,7 @@ def _is_free_of_bad(spec: ThresholdSpec, readings: Sequence[Reading]) -> bool:
     healthy canary has none. It counts as zero only where `bad` selects from the very
     series that `total` has just proved to be there; otherwise it is missing data.
     """
-    if spec.form() is not Form.SHARE or not is_empty(readings[0]):
+    if spec.asked.form is not Form.SHARE or not is_empty(readings[0]):
         return False
     return narrows(readings[0].query.text, readings[1].query.text)
 
@@ -190,9 +180,9 @@ def _counted(
 
 def _points(spec: ThresholdSpec, readings: Sequence[Reading]) -> list[Point] | None:
     """The series of all answers; None if a histogram's bounds cannot be read."""
-    is_histogram = spec.form() is Form.QUANTILE
+    is_histogram = spec.asked.form is Form.QUANTILE
     points: list[Point] = []
-    for name, reading in zip(_names(spec), readings, strict=True):
+    for name, reading in zip(spec.asked.names, readings, strict=True):
         samples = reading.measurement.samples if reading.measurement else ()
         if not is_histogram:
             points += points_of(name, samples)
@@ -217,8 +207,8 @@ def _first_reading(context: GateContext) -> Verdict:
 
 def _number_of(spec: ThresholdSpec, totals: Mapping[str, float]) -> Observed | Verdict:
     """Share, mean or quantile of the window's events."""
-    form = spec.form()
-    within = format_duration(spec.window_s)
+    form = spec.asked.form
+    within = spec.asked.within
     if form is Form.QUANTILE:
         return _quantile(spec, totals, within=within)
     whole = "count" if form is Form.MEAN else "total"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
+from rolloutctl.core.lazily import lazily
+from rolloutctl.core.measurement import Query, QueryKind
 from rolloutctl.core.references import references
-from rolloutctl.core.units import DurationS, Share, doc, key
+from rolloutctl.core.units import DurationS, Share, doc, format_duration, key
 from rolloutctl.gates.condition import Condition, common_value, parse_condition
 from rolloutctl.gates.selectors import problem_of_selector
 
@@ -27,7 +30,27 @@ class Form(StrEnum):
     QUANTILE = "histogram/quantile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(NamedTuple):
+    """What follows from a spec alone.
+
+    Attributes:
+        form: the form in use.
+        kind: how its texts are meant.
+        names: the keys of its texts, in the order they are asked.
+        references: all names that its texts refer to.
+        within: the window, in words.
+        queries: those made already, by the values of the references; bounded by its user.
+    """
+
+    form: Form
+    kind: QueryKind
+    names: tuple[str, ...]
+    references: frozenset[str]
+    within: str
+    queries: dict[tuple[str | None, ...], tuple[Query, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: what follows from it is kept with it
 class ThresholdSpec:
     """One number against one or two limits; empty and 0 mean "not given".
 
@@ -68,6 +91,20 @@ class ThresholdSpec:
         if self.bad:
             return Form.SHARE
         return Form.MEAN if self.sum_ else Form.QUANTILE
+
+    @lazily
+    def asked(self) -> Asked:
+        """What every look needs of it; hashing a spec to find that costs more than a look."""
+        texts = self.texts()
+        is_expression = self.form() is Form.EXPRESSION
+        return Asked(
+            form=self.form(),
+            kind=QueryKind.EXPRESSION if is_expression else QueryKind.COUNTERS,
+            names=tuple(texts),
+            references=frozenset(name for text in texts.values() for name in references(text)),
+            within=format_duration(self.window_s),
+            queries={},
+        )
 
     def fail_condition(self) -> Condition | None:
         """The parsed `fail`, None if not given. Raises `ValueError`."""
