@@ -55,7 +55,7 @@ def test_after_the_fence_only_a_kill_helps(state):
         (Phase.RUNNING, ["agent", "rollback", "kill"]),
         (Phase.PAUSED, ["agent", "resume", "rollback", "kill"]),
         (Phase.HELD, ["resume", "rollback", "kill"]),
-        (Phase.KILLING, ["agent", "kill"]),
+        (Phase.KILLING, ["kill"]),
     ],
 )
 def test_what_is_left_behind_can_be_watched_or_killed(state, phase, expected):

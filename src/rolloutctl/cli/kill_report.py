@@ -69,9 +69,10 @@ def concluded(console: Console, killed: Sequence[tuple[str, Sequence[KillReport]
     ]
     if not stuck:
         return ExitCode.DONE
-    again = " and ".join(f"rolloutctl kill {one}" if one else "the same kill" for one in stuck)
+    named = [f"rolloutctl kill {rollout_id}" for rollout_id in stuck if rollout_id]
+    again = f"kill again: {', '.join(named)}" if named else "kill again"
     console.talk(
         "error: STUCK: not confirmed; page somebody\n"
-        f"  hint: look at the targets above, repair what stands in the way, then again: {again}"
+        f"  hint: look at the targets above, repair what stands in the way, then {again}"
     )
     return ExitCode.STUCK

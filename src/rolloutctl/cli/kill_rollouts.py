@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from rolloutctl.runner.workers import Workers
 from rolloutctl.ui.console import to_json_line
 
 if TYPE_CHECKING:
+    from rolloutctl.core.target import Target
     from rolloutctl.runner.fence import KillEnd
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
@@ -261,17 +262,30 @@ def _orders(rollout: Rollout, to: str) -> list[KillOrder]:
     orders = orders_of(rollout)
     if not to:
         return orders
-    strange = [
-        order.target.name
-        for order in orders
-        if to not in (order.target.control.value, order.target.canary.value)
-    ]
+    strange = [order.target for order in orders if to not in _arms(order.target)]
     if strange:
         raise UsageError(
-            f"--to {to} is no arm of {', '.join(strange)}",
-            hint="kill the targets one by one: rolloutctl kill ADDRESS --to ARM",
+            f"--to {to} is no arm of {', '.join(target.name for target in strange)}",
+            hint=_other_arm(to, dict.fromkeys(arm for one in strange for arm in _arms(one))),
         )
     return [turned(order, to) for order in orders]
+
+
+def _arms(target: Target) -> tuple[str, str]:
+    return target.control.value, target.canary.value
+
+
+def _other_arm(to: str, arms: Iterable[str]) -> str:
+    """What was meant, if one arm looks like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - typing errors only
+
+    known = list(arms)
+    near = get_close_matches(to, known, n=1)
+    meant = f"did you mean --to {near[0]}? " if near else ""
+    return (
+        f"{meant}its arms are: {', '.join(known)}; to serve another variant: "
+        "rolloutctl kill ADDRESS --to ARM, one target at a time"
+    )
 
 
 def turned(order: KillOrder, to: str) -> KillOrder:

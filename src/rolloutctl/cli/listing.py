@@ -136,12 +136,20 @@ def _table(listed: Sequence[Listed], width: int) -> str:
             one.row.rollout_id,
             one.state.phase.value,
             str(one.state.steps_left),
-            "; ".join(exposed_targets(one.state)) or "control only",
+            _exposed(one.state),
             one.driver or ("UNWATCHED" if _is_unwatched(one) else "-"),
         )
         for one in listed
     ]
     return table(("ROLLOUT", "PHASE", "STEPS DONE", "EXPOSED", "DRIVER"), rows, width)
+
+
+def _exposed(state: RolloutState) -> str:
+    """What it serves; of one that is over, what it left: a kill since then is not its own."""
+    exposed = "; ".join(exposed_targets(state))
+    if not exposed:
+        return "control only"
+    return f"left {exposed}" if state.phase.is_terminal else exposed
 
 
 def _json(one: Listed) -> dict[str, Json]:

@@ -264,6 +264,9 @@ def _refused(asked: Asked) -> ev.PromoteRefused | None:
 def _way_on(asked: Asked, refused: ev.PromoteRefused) -> str:
     if set(refused.gates) & set(asked.rollout.playbook.guardrails):
         return "no override goes past a guardrail: wait until it passes, or roll back"
+    name = asked.rollout.rollout_id
+    if asked.rollout.state.phase is Phase.PAUSED and not refused.gates:
+        return f"rolloutctl resume {name}, then rolloutctl promote {name}"
     return "wait for the gates, or promote --override --reason TEXT"
 
 

@@ -43,6 +43,8 @@ def why(view: View, decision: Decision) -> str:
             return "; ".join([state.rollback.because, *_errors(view)])
         case Phase.KILLING:
             return f"a kill was requested{f': {state.kill_reason}' if state.kill_reason else ''}"
+        case Phase.KILLED | Phase.STUCK if state.kill_reason:
+            return f"{state.ended_because}; the kill's reason: {state.kill_reason}"
         case _ if state.phase.is_at_rest:
             return state.ended_because
         case _:

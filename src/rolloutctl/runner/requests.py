@@ -66,12 +66,15 @@ def wrong_phase(state: RolloutState, verb: str) -> WrongPhase:
         Phase.ROLLING_BACK: "it is going back; wait for it, or kill",
         Phase.KILLING: "it is being killed; wait for it",
         Phase.HELD: "resume, rollback and kill are possible now",
-        Phase.STUCK: "look at its targets, then: rollback or kill again",
+        Phase.STUCK: f"look at its targets, then: rolloutctl rollback {state.rollout_id}, or "
+        f"rolloutctl kill {state.rollout_id}",
+        Phase.SUCCEEDED: "it is over; back to control for everybody: "
+        f"rolloutctl kill {state.rollout_id} --to CONTROL; or start a new rollout",
     }
     hint = hints.get(state.phase, "it is over; start a new rollout")
     if state.phase is Phase.STUCK and state.killed_at is not None:
         # After the fence nothing goes back any more: `allows` refuses a rollback.
-        hint = "look at its targets, then kill again"
+        hint = f"look at its targets, then: rolloutctl kill {state.rollout_id}"
     return WrongPhase(f"{verb}: rollout {state.rollout_id} is {state.phase}", hint=hint)
 
 

@@ -61,8 +61,10 @@ def ways_on(state: RolloutState) -> list[NextStep]:
     """For an exposure that is left behind: who watches it, and how it goes on or ends."""
     steps = next_steps(state, is_driven=False)
     commands = {step.command for step in steps}
-    # An agent lets a rollout at rest alone; only a person ends that.
-    is_watchable = not state.phase.is_at_rest and _AGENT.command not in commands
+    # An agent lets a rollout at rest alone; only a person ends that. After a kill it judges
+    # nothing, and the kill is what has to be finished.
+    is_left = state.phase.is_at_rest or state.phase is Phase.KILLING
+    is_watchable = not is_left and _AGENT.command not in commands
     kill = _step(state, "kill", _KILL)
     return [
         *([_WATCHING] if is_watchable else []),

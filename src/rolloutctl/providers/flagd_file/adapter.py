@@ -31,6 +31,7 @@ from rolloutctl.providers.flagd_file.place import (
 from rolloutctl.providers.flagd_file.reading import (
     Reading,
     View,
+    near_names,
     observation_of,
     parse_reading,
     read_target,
@@ -303,7 +304,7 @@ def _death_of(reading: Reading, target: Target) -> _Death:
     else:
         death.failure = Rejected(
             f"flag {name!r} has no variant {control!r}: it cannot be brought to it",
-            hint=f"its variants are: {', '.join(flag.variants) or 'none'}",
+            hint=near_names(control, flag.variants, what="variants"),
         )
     shadow = target.shadow.flag if target.shadow else None
     if shadow and not reading.nodes(shadow):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from json import JSONDecodeError
 from typing import NamedTuple
 
@@ -39,19 +40,21 @@ class Reading(NamedTuple):
         nodes = self.nodes(name)
         if not nodes:
             raise NotFound(
-                f"{self.state.path} has no flag {name!r}", hint=_near_names(name, self.flags)
+                f"{self.state.path} has no flag {name!r}",
+                hint=near_names(name, [node.key for node in self.flags], what="flags"),
             )
         return read_flag(self.text, nodes)
 
 
-def _near_names(name: str, flags: tuple[Node, ...]) -> str:
+def near_names(name: str, known: Iterable[str], *, what: str) -> str:
+    """The hint for a name that is not there: those that look like it, or what there is."""
     import difflib  # noqa: PLC0415 - only for this message
 
-    names = sorted({node.key for node in flags})
+    names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"its flags are: {', '.join(names[:10]) or 'none'}{', …' if names[10:] else ''}"
+    return f"its {what} are: {', '.join(names[:10]) or 'none'}{', …' if names[10:] else ''}"
 
 
 def read_target(target: Target) -> Reading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rolloutctl.core.exposure import FULL_BP
@@ -129,11 +130,18 @@ def _control_of(found: Configuration, control: str, payload: Payload | None) -> 
         names = sorted({each.name for each in (*found.variants, *every)})
         raise Rejected(
             f"no variant is named {control!r}: the flag cannot be brought to it",
-            hint=f"its variants are: {', '.join(names)}; turning the environment off by hand"
-            " gives applications the default in their code",
+            hint=f"{_meant(control, names)}its variants are: {', '.join(names)}; turning the "
+            "environment off by hand gives applications the default in their code",
         )
     maker = Maker("", "default", payload or Payload())
     return _made(control, (), Arms(control, ""), maker=maker)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for this message
+
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _all_control(variants: tuple[Variant, ...], pattern: Variant) -> tuple[Variant, ...]:
