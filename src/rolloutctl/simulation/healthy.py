@@ -195,8 +195,8 @@ class _Probe:
         for name in slot.gates:
             gate = self._playbook.gates[name]
             texts = set(self._kinds.gates[gate.kind].texts(gate.spec).values())
-            for field in getattr(gate.spec, "__slots__", ()):
-                value = getattr(gate.spec, field)
+            for field in fields(gate.spec) if is_dataclass(gate.spec) else ():
+                value = getattr(gate.spec, field.name)
                 if isinstance(value, str) and value not in texts:
                     limits += numbers_in(value)
         for limit in limits:
