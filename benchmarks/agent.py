@@ -121,7 +121,9 @@ def begin_on_files(rollouts: int, folder: Path, url: str) -> SqliteJournal:
         document = {"flags": {"llm": flag, "llm-shadow": switch}}
         flags.write_text(json.dumps(document, indent=2), encoding="utf-8")
         file = folder / "playbook.yaml"
-        file.write_text(text.replace("file: /etc/flagd/flags.json", f"file: {flags}"), encoding="utf-8")
+        file.write_text(
+            text.replace("file: /etc/flagd/flags.json", f"file: {flags}"), encoding="utf-8"
+        )
         playbook = playbook_file.load(file, inputs={}, env={}, catalog=catalog)
         adapters = Adapters(kinds=kinds, providers={"llm": FlagdFile()})
         start(playbook, adapters, journal, clock=clock, rollout_id=f"r-{number}", actor=ACTOR)

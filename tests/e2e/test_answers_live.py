@@ -38,7 +38,7 @@ def person(place):
 
 
 @pytest.fixture
-def waiting(place, person):
+def waiting(place, person):  # noqa: ARG001 - the person is there before and after
     """Starts a `wait` for the rollout; ended with the test, however it stands."""
     started = []
 
