@@ -87,6 +87,29 @@ def test_a_promotion_waits_for_fresh_judgements_not_for_the_hold():
     assert because == "step shadow-0: to be promoted; its gates are judged anew before it is left"
 
 
+def test_a_promotion_is_named_before_a_gate_that_was_never_judged():
+    """Whoever asked for it wants to see that it was heard."""
+    stage = begun()
+    ask(stage, lambda state: requests.promote(state, ACTOR))
+
+    assert said(stage)[1] == "to be promoted; to be judged for the first time: floor"
+
+
+def test_a_question_whose_hold_began_anew_does_not_call_it_over():
+    """An exposure that was written again, over an edit, is held again."""
+    stage = begun(confirm=True)
+    stage.drive()
+    stage.world.edit("flag-llm", exposure=split(4000))
+    driven_for(stage, 60)
+    ask(stage, lambda state: requests.resume(state, ACTOR, reapply=True))
+    driven_for(stage, 2)
+
+    state, because = said(stage)
+
+    assert state.phase is Phase.ASKING
+    assert because == "leave step canary-1? its hold began anew; it waits for an answer"
+
+
 def test_what_is_due_and_no_wait_is_said_to_be_due():
     """A rollout that nobody drives may have work to do at once."""
     stage = begun()

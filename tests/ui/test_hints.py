@@ -5,7 +5,7 @@ import io
 import pytest
 
 from rolloutctl.cli.commands import LazyGroup, build_app
-from rolloutctl.errors import NotFound
+from rolloutctl.errors import NotFound, UsageError
 from rolloutctl.ui.console import Console
 from rolloutctl.ui.hints import WITH_STORE, name_store, with_store
 from rolloutctl.ui.messages import error_document
@@ -69,3 +69,26 @@ def test_the_commands_with_a_store_are_those_of_the_command_line():
     ]
 
     assert set(names) == set(WITH_STORE)
+
+
+def test_an_error_before_the_journal_is_opened_names_it_too():
+    """A command line that is refused at once is copied from its hint as well."""
+    app = build_app()
+    command = ["promote", "r-1", "--override", "--store", "/srv/j.db"]
+
+    with pytest.raises(UsageError) as refused:
+        app(command, standalone_mode=False)
+    hint = with_store(refused.value.hint)
+    name_store("")
+
+    assert hint == "rolloutctl promote --store /srv/j.db r-1 --override --reason TEXT"
+
+
+def test_a_store_that_has_no_home_is_left_to_who_opens_it():
+    """A kill of an address needs no journal."""
+    app = build_app()
+
+    with pytest.raises(UsageError, match="needs a reason"):
+        app(["promote", "r-1", "--override", "--store", "~nobody-at-all/j"], standalone_mode=False)
+
+    assert with_store("rolloutctl list") == "rolloutctl list"

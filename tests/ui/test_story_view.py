@@ -41,7 +41,7 @@ def test_equal_judgements_are_one_line_with_their_number():
     assert len(lines) == 2
     assert lines[0].startswith("gate errors: pass 12 times since ")
     assert lines[0].endswith(", last: observed 14")
-    assert lines[1] == "step done: done"
+    assert lines[1] == "step done"
 
 
 def test_a_gate_that_turns_is_told_each_way():
@@ -58,7 +58,7 @@ def test_a_gate_that_only_began_to_look_is_told_where_it_was_waited_for():
     """Not before a step that was left, but before a pause; and when it became unsure."""
     unsure = judged(Outcome.INCONCLUSIVE, 0)
 
-    assert story(unsure, LEFT) == ["step done: done"]
+    assert story(unsure, LEFT) == ["step done"]
     assert len(story(unsure, judged(Outcome.PASS, 1), LEFT)) == 2
     assert len(story(judged(Outcome.PASS, 1), unsure, LEFT)) == 3
     assert story(unsure, PAUSED)[0].startswith("gate errors: inconclusive")

@@ -18,11 +18,31 @@ InputOption = Annotated[
     list[str] | None,
     typer.Option("--input", "-i", metavar="KEY=VALUE", help="Sets an input; repeatable."),
 ]
+
+
+def _named_in_hints(store: str) -> str:
+    """From the first error on, also one before the journal is opened, hints name it."""
+    from rolloutctl.ui.hints import name_store  # noqa: PLC0415 - with a store only
+
+    if not store:
+        name_store("")
+        return store
+    from rolloutctl.store.place import default_path  # noqa: PLC0415 - same
+
+    try:
+        name_store(str(default_path({}, store=store)))
+    except UsageError:
+        # SAFETY: whoever opens it says so; `kill ADDRESS` works without a journal.
+        name_store("")
+    return store
+
+
 StoreOption = Annotated[
     str,
     typer.Option(
         "--store",
         metavar="FILE",
+        callback=_named_in_hints,
         help="The journal's file. Default: $ROLLOUTCTL_STORE, else the platform's state directory.",
     ),
 ]

@@ -84,7 +84,9 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     """
     console = Console(output=output)
     if not (auto or dry_run or console.can_ask):
-        raise UsageError("there is no terminal to ask on", hint=f"rolloutctl start {file} --auto")
+        further = " --detach" if detach else ""
+        hint = f"rolloutctl start {file} --auto{further}"
+        raise UsageError("there is no terminal to ask on", hint=hint)
     known, clock = wiring.catalog(), wiring.clock()
     retention_s = parse_retention(os.environ)
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)

@@ -53,7 +53,11 @@ def why(view: View, decision: Decision) -> str:
 
 def _asking(view: View) -> str:
     name = view.step.name if view.step is not None else "?"
-    return f"leave step {name}? its hold is over; it waits for an answer"
+    ends_at = view.hold_ends_at
+    # Writing a target's exposure again, over an edit, begins the hold anew.
+    is_over = ends_at is not None and ends_at <= view.now
+    hold = "its hold is over" if is_over else "its hold began anew"
+    return f"leave step {name}? {hold}; it waits for an answer"
 
 
 def _edited(state: RolloutState) -> list[str]:
@@ -81,7 +85,8 @@ def _behind_the_measurement(view: View, due: Measure) -> str:
     """What would come next if everything that is due said what it said last."""
     unknown = [name for name in due.gates if name not in view.state.gates]
     if unknown:
-        return f"to be judged for the first time: {', '.join(unknown)}"
+        first = f"to be judged for the first time: {', '.join(unknown)}"
+        return first if view.state.promote is None else f"to be promoted; {first}"
     state = evolve(
         view.state,
         gates={

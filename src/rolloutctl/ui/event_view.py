@@ -112,7 +112,8 @@ def _about_rollout(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line an
         case ev.StepLeft(because=because, override=override):
             # The step was named when it was entered, just above.
             said = because.partition(" left: ")[2] or because
-            return f"step {'left by override' if override else 'done'}: {said}"
+            what = "left by override" if override else "done"
+            return f"step {what}" if said == what else f"step {what}: {said}"
         case ev.GateJudged(gate=gate, record=record):
             return f"gate {gate}: {record.verdict.outcome}: {record.verdict.because}"
         case ev.HoldExtended(because=because):
