@@ -89,9 +89,8 @@ def _told_once(one: Killed, first: KillReport, since_s: float) -> Killed:
     def merged(report: KillReport) -> KillReport:
         if report.address != first.address or not (first.confirmed and report.confirmed):
             return report
-        return report._replace(
-            zero_at_s=first.zero_at_s, settled_at_s=since_s, changed=first.changed
-        )
+        changed = f"{first.changed}; then, under the fence: {report.changed}"
+        return report._replace(zero_at_s=first.zero_at_s, settled_at_s=since_s, changed=changed)
 
     return replace(one, reports=[merged(report) for report in one.reports])
 
