@@ -99,6 +99,26 @@ def test_a_journal_that_hangs_holds_up_no_kill(rolloutctl, folder, address, monk
     assert '["gpt-4", 5000]' not in (folder / "flags.json").read_text()
 
 
+@pytest.mark.parametrize("broken", ["kill_holder.holder_of", "kill_held.kill_held"])
+def test_a_bug_behind_the_kill_of_an_address_does_not_fail_it(
+    rolloutctl, folder, monkeypatch, broken
+):
+    """Whatever becomes of the rollout: the address is killed, and its report is printed."""
+    rolloutctl("start", "seconds.yaml", "--auto", "--id", "r-1")
+
+    def fail(*_arguments, **_options):
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(f"rolloutctl.cli.{broken}", fail)
+
+    said = rolloutctl("kill", f"flagd-file://{folder}/flags.json#llm-model", "--to", "gpt-4")
+
+    assert said.exit_code == 0, said.err
+    assert said.out.splitlines()[1].startswith("killed")
+    assert "a bug" in said.err
+    assert "may write" in said.err
+
+
 def test_a_locked_journal_delays_nothing_but_the_note(rolloutctl, folder, address):
     """Another process in an exclusive transaction holds up at most the second look."""
     rolloutctl("start", "seconds.yaml", "--auto", "--id", "r-1")

@@ -50,11 +50,7 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
     holding = _holding(address, store, killing)
     killed: Sequence[Killed] = ()
     if holding.is_any_open:
-        from rolloutctl.cli import kill_held  # noqa: PLC0415 - costs time an address has not
-
-        killed, trouble = kill_held.kill_held(
-            console, holding.rollout_id, order, store=store, reason=reason
-        )
+        killed, trouble = _kill_held(console, holding.rollout_id, order, store=store, reason=reason)
         holding = holding._replace(trouble=trouble)
     killing.ends_within(TIMEOUT_MAX)  # it has its own limit
     first = killing.answer()[0]
@@ -80,7 +76,23 @@ def _holding(address: str, store: str, killing: Begun[list[KillReport]]) -> Hold
         killing.ends_within(TIMEOUT_MAX)
         if not looking.ends_within(0.0):
             return Holding(trouble=f"the journal did not answer within {ANSWER_LIMIT_S:g} s")
+    if looking.error is not None:
+        return Holding(trouble=f"the journal cannot be read: {looking.error!r}")
     return looking.answer()
+
+
+def _kill_held(
+    console: Console, holder: str, order: KillOrder, *, store: str, reason: str
+) -> tuple[Sequence[Killed], str]:
+    """SAFETY: a bug on this way must not end the process under the kill of the address."""
+    from rolloutctl.cli.kill_held import kill_held  # noqa: PLC0415 - costs time an address has not
+    from rolloutctl.runner.loop import attempt  # noqa: PLC0415 - same
+
+    reached: list[tuple[Sequence[Killed], str]] = []
+    error = attempt(
+        lambda: reached.append(kill_held(console, holder, order, store=store, reason=reason))
+    )
+    return reached[0] if error is None else ((), f"{type(error).__name__}: {error}")
 
 
 def _told_once(one: Killed, first: KillReport, since_s: float) -> Killed:

@@ -83,6 +83,11 @@ class Begun(Generic[Answer]):
         """Waits up to `limit_s` seconds; whether the work has ended."""
         return self._is_done.wait(limit_s)
 
+    @property
+    def error(self) -> BaseException | None:
+        """What the work raised; None if it did not, or has not ended."""
+        return self._error
+
     def answer(self) -> Answer:
         """What the work returned; raises what it raised. Only once it has ended."""
         if self._error is not None:
