@@ -67,19 +67,22 @@ class ArmEvidence:
 
     def to_json(self) -> Json:
         """JSON with finite numbers only."""
-        return _Carried(
-            self,
-            version=_VERSION,
-            asked=self.asked,
-            counters=counters_to_json(self.counters),
-            since=self.since_s,
-            control=self.control,
-            canary=self.canary,
-            idle=self.idle,
-            served=self.served,
-            served_since=self.served_since_s,
-            process=self.process,
+        carried = _Carried(
+            {
+                "version": _VERSION,
+                "asked": self.asked,
+                "counters": counters_to_json(self.counters),
+                "since": self.since_s,
+                "control": self.control,
+                "canary": self.canary,
+                "idle": self.idle,
+                "served": self.served,
+                "served_since": self.served_since_s,
+                "process": self.process,
+            }
         )
+        carried.evidence = self
+        return carried
 
 
 class _Carried(dict[str, Any]):  # Any: JSON of mixed type
@@ -89,10 +92,7 @@ class _Carried(dict[str, Any]):  # Any: JSON of mixed type
     """
 
     __slots__ = ("evidence",)
-
-    def __init__(self, evidence: ArmEvidence, **row: Any) -> None:  # Any: as above
-        super().__init__(**row)
-        self.evidence = evidence
+    evidence: ArmEvidence
 
 
 def arm_evidence_of(stored: Json, *, asked: str) -> ArmEvidence:
@@ -160,14 +160,14 @@ def _in_force(
     known: ArmEvidence, *, counters: Counters, since_s: float, context: GateContext
 ) -> ArmEvidence:
     """The evidence with the counters, what is known to be served now, and since when."""
-    known = evolve(known, counters=counters)
     served = _words(context.exposure)
     if known.since_s != since_s:
-        begun = evolve(known, since_s=since_s, served=served, served_since_s=since_s)
-        return evolve(begun, control={}, canary={}, idle=(0, 0))
+        begun = evolve(known, counters=counters, control={}, canary={}, idle=(0, 0))
+        return evolve(begun, since_s=since_s, served=served, served_since_s=since_s)
     if known.served == served:
-        return known
-    return evolve(known, served=served, served_since_s=context.now.timestamp())
+        return evolve(known, counters=counters)
+    since_s = context.now.timestamp()
+    return evolve(known, counters=counters, served=served, served_since_s=since_s)
 
 
 @lru_cache(maxsize=_EXPOSURES_MAX)
@@ -210,6 +210,8 @@ def _not_yet(context: GateContext, because: str) -> Verdict:
 
 
 def _sum(before: Mapping[str, float], tick: Mapping[str, float]) -> dict[str, float]:
+    if before.keys() == tick.keys():  # nearly every look
+        return {name: count + tick[name] for name, count in before.items()}
     total = dict(before)
     for name, count in tick.items():
         total[name] = total.get(name, 0.0) + count

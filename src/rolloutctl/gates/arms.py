@@ -79,12 +79,16 @@ def unusable_arms(
     asked: Asked, readings: Sequence[Reading], context: GateContext
 ) -> Verdict | None:
     """The verdict that stands in for a judgement, or None."""
-    unknown = sorted(name for name in _references(asked.texts) if name not in context.arms)
+    known = context.arms
+    unknown = [name for name in _references(asked.texts) if name not in known]
     if unknown:
+        unknown.sort()
         listed = ", ".join(f"${{{name}}}" for name in unknown)
-        return error(f"unknown reference {listed}; known: {', '.join(sorted(context.arms))}")
+        return error(f"unknown reference {listed}; known: {', '.join(sorted(known))}")
     if len(readings) != len(asked.names):
         return error(f"{len(readings)} answers to {len(asked.names)} questions")
+    if unusable(readings) is None:  # nearly every look; leaving some out finds no more
+        return None
     return unusable(_told(asked, readings))
 
 
@@ -116,11 +120,12 @@ def read_tick(
     )
     if counts is None or known is None:
         return counters, None
+    arms: dict[str, dict[str, float]] = {CONTROL: {}, CANARY: {}}
+    for name, count in counts.items():
+        arm, key = _arm_and_key(name)
+        arms[arm][key] = count
     return counters, ArmTick(
-        control=_of_arm(counts, CONTROL),
-        canary=_of_arm(counts, CANARY),
-        start_s=known.read_at_s,
-        end_s=now_s,
+        control=arms[CONTROL], canary=arms[CANARY], start_s=known.read_at_s, end_s=now_s
     )
 
 
@@ -158,15 +163,6 @@ def _told(asked: Asked, readings: Sequence[Reading]) -> list[Reading]:
             continue
         told.append(reading)
     return told
-
-
-def _of_arm(counts: Mapping[str, float], arm: str) -> dict[str, float]:
-    return {
-        key: count
-        for name, count in counts.items()
-        for of, key in (_arm_and_key(name),)
-        if of == arm
-    }
 
 
 @lru_cache(maxsize=_TEXTS_MAX)

@@ -78,9 +78,11 @@ def shares_of(tick: ArmTick) -> tuple[Share, Share] | Verdict:
     found: list[Share] = []
     for arm, counts in (("control", tick.control), ("canary", tick.canary)):
         bad, total = counts.get("bad", 0.0), counts.get("total", 0.0)
-        if bad > total * (1 + SKEW_SHARE) + SKEW_EVENTS:
-            return error(f"{arm}: bad {bad:g} > total {total:g}: bad is no part of total")
-        found.append((min(bad, total), total))
+        if bad > total:
+            if bad > total * (1 + SKEW_SHARE) + SKEW_EVENTS:
+                return error(f"{arm}: bad {bad:g} > total {total:g}: bad is no part of total")
+            bad = total
+        found.append((bad, total))
     return found[0], found[1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from rolloutctl.core.units import Share, doc
 from rolloutctl.gates.arms import Asked
@@ -12,6 +13,8 @@ from rolloutctl.gates.control_seen import ControlSeen
 from rolloutctl.gates.margin import NO_WORSE, Margin, parse_margin
 from rolloutctl.gates.selectors import problem_of_selector
 
+#: Specs whose texts are kept in memory: they are asked for at every look.
+_SPECS_MAX = 1_024
 #: (key, message, fix)
 Problem = tuple[str, str, str]
 
@@ -50,7 +53,7 @@ class CompareSpec:
 
     def asked(self) -> Asked:
         """The texts asked of both arms."""
-        return Asked(texts=(("bad", self.bad), ("total", self.total)), part="bad", whole="total")
+        return _asked(self.bad, self.total)
 
     def accepted(self) -> Margin:
         """The parsed `margin`. Raises `ValueError`."""
@@ -60,6 +63,11 @@ class CompareSpec:
         """The limit that control itself breaks; "" if it breaks none."""
         is_worse = control.is_worse_than(self.control_max)
         return f"control_max {self.control_max * 100:g}%" if is_worse else ""
+
+
+@lru_cache(maxsize=_SPECS_MAX)
+def _asked(bad: str, total: str) -> Asked:
+    return Asked(texts=(("bad", bad), ("total", total)), part="bad", whole="total")
 
 
 def problems_of(spec: CompareSpec) -> Iterator[Problem]:

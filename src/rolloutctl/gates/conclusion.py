@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.verdict import Outcome, Verdict
@@ -15,8 +16,7 @@ PASS_SAMPLE_MIN = 500.0
 PASS_ERROR_RATE = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Weighed(NamedTuple):
     """What a comparison found out, in words and numbers.
 
     Attributes:

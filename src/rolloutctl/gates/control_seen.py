@@ -40,7 +40,8 @@ class ControlSeen(NamedTuple):
 
     def glanced(self, control: Share) -> ControlSeen:
         """With one more look, of which nothing is known but that it was."""
-        return self._replace(recent=(*self.recent, control)[-RECENT_LOOKS:])
+        bad, total, recent, squares, looks = self
+        return ControlSeen(bad, total, (*recent, control)[-RECENT_LOOKS:], squares, looks)
 
     def learned(self, control: Share) -> ControlSeen:
         """With one more look's events counted as control's healthy share."""

@@ -60,10 +60,12 @@ class Counters:
 
 def points_of(name: str, samples: Sequence[Sample], *, by_bound: bool = False) -> list[Point]:
     """The points of one answer; with `by_bound` they are named by their bucket's bound."""
+    if by_bound:
+        return [Point(*_identify(name, sample.labels), sample.value) for sample in samples]
     points = []
     for sample in samples:
-        bound, series, group = _identify(name, sample.labels)
-        points.append(Point(bound if by_bound else name, series, group, sample.value))
+        _, series, group = _identify(name, sample.labels)
+        points.append(Point(name, series, group, sample.value))
     return points
 
 
@@ -75,7 +77,7 @@ def difference(
     None instead of events when there is nothing to compare with: the first reading, or
     the last one longer than `horizon_s` ago or dated in the future.
     """
-    last = {point.series: point.number for point in points}
+    last = {series: number for _, series, _, number in points}
     if previous is None or not 0 <= now_s - previous.read_at_s <= horizon_s:
         return Counters(read_at_s=now_s, last=last), None
     if not previous.gone and previous.last.keys() == last.keys():
@@ -102,11 +104,11 @@ def _steady(last: Mapping[str, float], points: Sequence[Point]) -> dict[str, flo
     Nearly every look is like this; it gives what the general way gives.
     """
     counts: dict[str, float] = {}
-    for point in points:
-        delta = point.number - last[point.series]
+    for name, series, _, number in points:
+        delta = number - last[series]
         if delta < 0:
             return None
-        counts[point.name] = counts.get(point.name, 0.0) + delta
+        counts[name] = counts.get(name, 0.0) + delta
     return counts
 
 

@@ -42,14 +42,17 @@ class Evidence:
         failing: Json = None
         if self.failing is not None:
             failing = [self.failing.since_s, self.failing.seen_at_s]
-        return _Carried(
-            self,
-            version=_VERSION,
-            asked=self.asked,
-            counters=counters,
-            ticks=self.window.to_json(),
-            failing=failing,
+        carried = _Carried(
+            {
+                "version": _VERSION,
+                "asked": self.asked,
+                "counters": counters,
+                "ticks": self.window.to_json(),
+                "failing": failing,
+            }
         )
+        carried.evidence = self
+        return carried
 
 
 class _Carried(dict[str, Any]):  # Any: JSON of mixed type
@@ -61,9 +64,7 @@ class _Carried(dict[str, Any]):  # Any: JSON of mixed type
 
     __slots__ = ("evidence",)
 
-    def __init__(self, evidence: Evidence, **row: Any) -> None:  # Any: as above
-        super().__init__(**row)
-        self.evidence = evidence
+    evidence: Evidence
 
 
 def evidence_of(stored: Json, *, asked: str) -> Evidence:

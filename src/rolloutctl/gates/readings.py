@@ -23,7 +23,11 @@ def unusable(readings: Iterable[Reading]) -> Verdict | None:
 
     ERROR comes before NO_DATA: it is the one a human can mend.
     """
-    found = [verdict for reading in readings if (verdict := _problem(reading)) is not None]
+    found = [
+        verdict
+        for reading in readings
+        if not _is_plain(reading) and (verdict := _problem(reading)) is not None
+    ]
     if not found:
         return None
     errors = [verdict for verdict in found if verdict.outcome is Outcome.ERROR]
@@ -43,6 +47,15 @@ def error(because: str) -> Verdict:
 def no_data(because: str) -> Verdict:
     """A NO_DATA verdict."""
     return Verdict(outcome=Outcome.NO_DATA, because=because)
+
+
+def _is_plain(reading: Reading) -> bool:
+    """Is it one number that is fine for every kind of query? Nearly every answer is."""
+    measurement = reading.measurement
+    if reading.error or measurement is None or measurement.state is not DataState.OK:
+        return False
+    samples = measurement.samples
+    return len(samples) == 1 and 0.0 <= samples[0].value < math.inf
 
 
 def _problem(reading: Reading) -> Verdict | None:

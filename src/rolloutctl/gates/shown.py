@@ -14,16 +14,20 @@ _WHOLE_FROM = 10.0
 
 def arms_shown(known: ArmEvidence) -> str:
     """Such as: canary 3.1% of 1,204, control 0.9% of 20,931, of this step."""
-    return ", ".join(
-        share_shown(arm, bad=counts.get("bad", 0.0), total=counts.get("total", 0.0))
-        for arm, counts in (("canary", known.canary), ("control", known.control))
-    )
+    canary, control = known.canary, known.control
+    first = share_shown("canary", bad=canary.get("bad", 0.0), total=canary.get("total", 0.0))
+    then = share_shown("control", bad=control.get("bad", 0.0), total=control.get("total", 0.0))
+    return f"{first}, {then}"
 
 
 def share_shown(arm: str, *, bad: float, total: float) -> str:
     """Such as: canary 3.1% of 1,204."""
-    share = f"{_short(bad / total * 100)}%" if total > 0 else "nothing"
-    return f"{arm} {share} of {total:,.0f}"
+    if total <= 0:
+        return f"{arm} nothing of {total:,.0f}"
+    percent = bad / total * 100
+    # Two digits, never an exponent where a whole number will do.
+    shown = f"{percent:,.0f}" if percent >= _WHOLE_FROM else f"{percent:.2g}"
+    return f"{arm} {shown}% of {total:,.0f}"
 
 
 def evidence_shown(evidence: float) -> str:
@@ -40,14 +44,10 @@ def evidence_shown(evidence: float) -> str:
 
 def share_numbers(known: ArmEvidence) -> tuple[tuple[str, float], ...]:
     """Bad and all events of both arms in this step."""
+    canary, control = known.canary.get, known.control.get
     return (
-        ("canary_bad", known.canary.get("bad", 0.0)),
-        ("canary_total", known.canary.get("total", 0.0)),
-        ("control_bad", known.control.get("bad", 0.0)),
-        ("control_total", known.control.get("total", 0.0)),
+        ("canary_bad", canary("bad", 0.0)),
+        ("canary_total", canary("total", 0.0)),
+        ("control_bad", control("bad", 0.0)),
+        ("control_total", control("total", 0.0)),
     )
-
-
-def _short(number: float) -> str:
-    """Two digits, never an exponent where a whole number will do."""
-    return f"{number:,.0f}" if number >= _WHOLE_FROM else f"{number:.2g}"

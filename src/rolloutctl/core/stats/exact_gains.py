@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rolloutctl.core.stats.saddlepoint import log_total
+from rolloutctl.core.stats.saddlepoint import log_totals
 
 #: Values that the canary's count may take before Z is approximated: each costs time.
 SUPPORT_MAX = 64
@@ -52,7 +52,7 @@ def exact_gains(
         alone, so another method may take its place in that tick.
     """
     (bad0, all0), (bad1, all1) = control, canary
-    if not all(float(count).is_integer() for count in (bad0, all0, bad1, all1)):
+    if not (bad0 % 1 == all0 % 1 == bad1 % 1 == all1 % 1 == 0):
         return None
     bad = bad0 + bad1
     low, high = max(0.0, bad - all0), min(all1, bad)
@@ -84,13 +84,14 @@ def _many_gains(
 ) -> list[float] | None:
     """The same where the canary's count may take many values."""
     odds = [tolerated_odds * factor for factor in grid]
-    if min(*odds, tolerated_odds) < _ODDS_MIN or max(*odds, tolerated_odds) > _ODDS_MAX:
+    odds.append(tolerated_odds)
+    if min(odds) < _ODDS_MIN or max(odds) > _ODDS_MAX:
         return None
-    all0, all1, bad = int(control[1]), int(canary[1]), int(control[0] + canary[0])
-    base = log_total(all0, all1, bad=bad, odds=tolerated_odds)
+    # As floats: products of whole numbers take longer, and these are far below 2^53.
+    all0, all1, bad = float(control[1]), float(canary[1]), float(control[0] + canary[0])
+    *totals, base = log_totals(all0, all1, bad=bad, odds=odds)
     return [
-        canary[0] * math.log(factor) - log_total(all0, all1, bad=bad, odds=one) + base
-        for factor, one in zip(grid, odds, strict=True)
+        canary[0] * math.log(factor) - one + base for factor, one in zip(grid, totals, strict=True)
     ]
 
 

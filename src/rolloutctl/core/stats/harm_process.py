@@ -110,9 +110,15 @@ def fold_gains(process: HarmProcess, gained: Sequence[float]) -> HarmProcess:
     if process.ticks >= process.planned:
         later = tuple([s + gain for s, gain in zip(process.later, gained, strict=True)])
     else:
-        share = -math.log(process.planned)
+        exp, log1p, share = math.exp, math.log1p, -math.log(process.planned)
         before = process.later or (-math.inf,) * len(start)
-        later = tuple([gain + _log_add(s, share) for s, gain in zip(before, gained, strict=True)])
+        # log(exp(s) + exp(share)) without overflow; written out, it is most of a judgement.
+        later = tuple(
+            [
+                gain + (s + log1p(exp(share - s)) if s > share else share + log1p(exp(s - share)))
+                for s, gain in zip(before, gained, strict=True)
+            ]
+        )
     return HarmProcess(process.planned, process.ticks + 1, start, later)
 
 
@@ -122,9 +128,15 @@ def e_value(process: HarmProcess) -> float:
     Finite: evidence beyond what a float can hold is cut off.
     """
     unstarted = max(0.0, 1 - process.ticks / process.planned) * len(process.start)
-    start = math.fsum([math.exp(min(one, _LOG_MAX)) for one in process.start])
-    later = math.fsum([math.exp(min(one, _LOG_MAX)) for one in process.later])
+    start, later = _total(process.start), _total(process.later)
     return (_HEAD * start + (1 - _HEAD) * (later + unstarted)) / len(process.start)
+
+
+def _total(logarithms: tuple[float, ...]) -> float:
+    """The sum of what these are logarithms of, finite."""
+    if max(logarithms, default=0.0) > _LOG_MAX:
+        logarithms = tuple([min(one, _LOG_MAX) for one in logarithms])
+    return math.fsum(map(math.exp, logarithms))
 
 
 def gains(
@@ -140,7 +152,7 @@ def gains(
         grid: factors of θ0.
     """
     log1p = math.log1p
-    base = log1p(share1 * (tolerated - 1))
+    base = log1p(share1 * (tolerated - 1)) if tolerated != 1 else 0.0
     return [
         bad1 * log_factor - bad * (log1p(share1 * (tolerated * factor - 1)) - base)
         for factor, log_factor in zip(grid, _logs(tuple(grid)), strict=True)
@@ -150,9 +162,3 @@ def gains(
 @lru_cache(maxsize=_GRIDS_MAX)
 def _logs(grid: tuple[float, ...]) -> tuple[float, ...]:
     return tuple([math.log(factor) for factor in grid])
-
-
-def _log_add(first: float, second: float) -> float:
-    """log(exp(first) + exp(second)) without overflow."""
-    high, low = (first, second) if first > second else (second, first)
-    return high + math.log1p(math.exp(low - high))
