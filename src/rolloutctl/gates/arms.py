@@ -30,6 +30,8 @@ from rolloutctl.gates.selectors import narrows
 ARMS = (CONTROL, CANARY)
 #: Texts whose references are kept in memory: they are asked for at every look.
 _TEXTS_MAX = 1_024
+#: Bounds of buckets that are kept in memory, likewise.
+_BOUNDS_MAX = 4_096
 _ARM_PREFIX = "arm."
 
 
@@ -106,14 +108,13 @@ def read_tick(
         if not asked.by_bound:
             points += points_of(name, samples)
             continue
-        for point in points_of(name, samples, by_bound=True):
-            try:
-                bound = float(point.name)
-            except ValueError:
+        for bound, series, group, number in points_of(name, samples, by_bound=True):
+            bucket = _bucket_of(name, bound)
+            if not bucket:
                 return known or Counters(read_at_s=0.0, last={}), (
                     "histogram: every series needs a numeric le label (use _bucket)"
                 )
-            points.append(point._replace(name=f"{name.partition(' ')[0]} {bound}"))
+            points.append(Point(bucket, series, group, number))
     now_s = context.now.timestamp()
     counters, counts = difference(
         known, points, now_s=now_s, horizon_s=GAP_INTERVALS * context.interval_s
@@ -169,6 +170,15 @@ def _told(asked: Asked, readings: Sequence[Reading]) -> list[Reading]:
 def _arm_and_key(name: str) -> tuple[str, str]:
     arm, _, key = name.partition(" ")
     return arm, key
+
+
+@lru_cache(maxsize=_BOUNDS_MAX)
+def _bucket_of(name: str, bound: str) -> str:
+    """The arm that `name` begins with, and the bucket's bound; "" if that is no number."""
+    try:
+        return f"{name.partition(' ')[0]} {float(bound)}"
+    except ValueError:
+        return ""
 
 
 @lru_cache(maxsize=_TEXTS_MAX)

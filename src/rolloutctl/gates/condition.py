@@ -44,7 +44,7 @@ class Condition:
     unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.sign} {self._in_unit(self.limit):.{_LIMIT_DIGITS}g}{self._unit}"
+        return _written(self)
 
     def holds(self, number: float) -> bool:
         """Does it hold for this number? Never for a NaN."""
@@ -59,13 +59,15 @@ class Condition:
 
         Rounding never hides on which side of the limit the number is.
         """
-        scaled, limit = self._in_unit(number), self._in_unit(self.limit)
+        scaled, limit = self._in_unit(number), _limit_shown(self)
         if not math.isfinite(scaled):
             return f"{scaled}{self._unit}"
         digits = _SMALL_DIGITS if abs(scaled) < 1 else _DIGITS
-        while _side(_rounded(scaled, digits), limit) != _side(scaled, limit):
+        shown, side = _rounded(scaled, digits), _side(scaled, limit)
+        while _side(shown, limit) != side:
             digits += 1  # ends: 17 digits are the number itself
-        return f"{_text(_rounded(scaled, digits))}{self._unit}"
+            shown = _rounded(scaled, digits)
+        return f"{_text(shown)}{self._unit}"
 
     @property
     def _unit(self) -> str:
@@ -77,8 +79,19 @@ class Condition:
         return self.unit == "s" and 0 < self.limit < 1
 
     def _in_unit(self, number: float) -> float:
+        """In the unit that the limit is told in."""
         factor = 100 if self.unit == "%" else 1000 if self._is_short else 1
         return float(f"{number * factor:.15g}")  # 0.07 * 100 is 7.000000000000001
+
+
+@lru_cache(maxsize=_TEXTS_MAX)
+def _written(condition: Condition) -> str:
+    return f"{condition.sign} {_limit_shown(condition):.{_LIMIT_DIGITS}g}{condition._unit}"  # noqa: SLF001 - its own file
+
+
+@lru_cache(maxsize=_TEXTS_MAX)
+def _limit_shown(condition: Condition) -> float:
+    return condition._in_unit(condition.limit)  # noqa: SLF001 - its own file
 
 
 def _rounded(number: float, digits: int) -> float:

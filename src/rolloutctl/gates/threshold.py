@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import ClassVar
 
 from rolloutctl.core.json_types import Json
@@ -45,6 +46,8 @@ SKEW_SHARE = 0.1
 SKEW_EVENTS = 1.0
 #: Ways to name the arms that a spec's queries are kept for: shadow, canary, and few more.
 _ARMS_MAX = 64
+#: Bounds of buckets that are kept in memory: the same ones are read at every look.
+_BOUNDS_MAX = 4_096
 
 
 class Threshold:
@@ -187,12 +190,11 @@ def _points(spec: ThresholdSpec, readings: Sequence[Reading]) -> list[Point] | N
         if not is_histogram:
             points += points_of(name, samples)
             continue
-        for point in points_of(name, samples, by_bound=True):
-            bound = _bound_of(point.name)
-            if bound is None:
+        for bound, series, group, number in points_of(name, samples, by_bound=True):
+            bucket = _bucket_of(bound)
+            if not bucket:
                 return None
-            # "1" and "1.0" are the same bucket, whoever wrote them.
-            points.append(point._replace(name=str(bound)))
+            points.append(Point(bucket, series, group, number))
     return points
 
 
@@ -240,13 +242,14 @@ def _quantile(
     return Observed(number=found.bound, is_above=found.is_above, about=about, sample=events)
 
 
-def _bound_of(text: str) -> float | None:
-    """A bucket's bound, None if it is none."""
+@lru_cache(maxsize=_BOUNDS_MAX)
+def _bucket_of(text: str) -> str:
+    """A bucket by its bound, "" if it is none: "1" and "1.0" are the same, whoever wrote them."""
     try:
         bound = float(text)
     except ValueError:
-        return None
-    return None if math.isnan(bound) else bound
+        return ""
+    return "" if math.isnan(bound) else str(bound)
 
 
 def _lasting(

@@ -6,7 +6,7 @@ formatted times were most of what a judgement cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ class Window:
 
     def totals(self) -> dict[str, float]:
         """Events by name over all ticks."""
-        return _sum(tick.counts for tick in self.ticks)
+        return _sum([tick.counts for tick in self.ticks])
 
     def to_json(self) -> list[Any]:  # Any: JSON rows of mixed type
         """Rows of [start, end, counts]."""
@@ -56,8 +56,11 @@ class Window:
         return Window(ticks=tuple([Tick(*row) for row in rows]))
 
 
-def _sum(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Adds counts by name."""
+def _sum(counts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Adds counts by name, in their order."""
+    names = counts[0].keys() if counts else ()
+    if all(some.keys() == names for some in counts):  # nearly always; a third of the time
+        return {name: sum([some[name] for some in counts]) for name in names}
     totals: dict[str, float] = {}
     for some in counts:
         for name, count in some.items():
