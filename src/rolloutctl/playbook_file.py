@@ -140,6 +140,8 @@ def _text(file: str, report: Report) -> str:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
+        if b"\0" in content:
+            _refuse(report, _at(1, 1), "the file is not text", "name a playbook, a YAML file")
         before = content[: error.start].decode()
         message = f"byte 0x{content[error.start]:02x} is not UTF-8"
         _refuse(report, _end_of(before), message, "save the file as UTF-8")

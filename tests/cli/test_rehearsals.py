@@ -149,8 +149,31 @@ def test_a_certificate_is_a_document_too(rolloutctl, playbook):
     ]
     (harmed,) = document["harmed_runs"]
     assert harmed["rate"] == 1.0
+    assert document["missed"] == []
     assert harmed["mean_delay_s"] < 600
     assert not document["shown"]  # four runs show nothing
+
+
+#: A harm of which a limit of 5 % never tells.
+UNSEEN = ("--runs", "4", "--jobs", "1", "--shape", "steady", "--effect", "errors=2%")
+
+
+def test_a_harm_that_no_gate_finds_is_told_and_exit_10(rolloutctl, playbook):
+    """Without --power too: whoever names a harm wants to know."""
+    said = rolloutctl("certify", playbook(STEADY), *UNSEEN)
+
+    assert said.exit_code == ExitCode.JUDGED_BAD
+    assert "NOT FOUND: errors=2%: found 0 of 20" in said.out
+    assert "at least 50% of each harm must be found" in said.out
+    assert max(len(line) for line in said.out.splitlines()) <= 80
+
+
+def test_a_harm_of_which_nothing_is_demanded_is_only_shown(rolloutctl, playbook):
+    """`--power 0%` says so itself."""
+    said = rolloutctl("certify", playbook(STEADY), *UNSEEN, "--power", "0%")
+
+    assert said.exit_code == ExitCode.DONE
+    assert "no share of the harmed rollouts was demanded" in said.out
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,43 @@ def test_what_an_error_may_have_caused_is_not_told_as_well(tmp_path):
     assert all(one.severity == "error" for one in told)
 
 
+def test_a_relative_flag_file_and_a_deadline_too_short_are_told_in_one_run(tmp_path):
+    """Whoever corrects the one does not meet the other at `plan`."""
+    path = tmp_path / "playbook.yaml"
+    text = Path(DEMO).read_text()
+    path.write_text(
+        text.replace("/etc/flagd/flags.json", "flags.json").replace("deadline: 3m", "deadline: 5s")
+    )
+
+    told = playbook_file.lint(str(path), inputs={}, env={}, catalog=CATALOG)
+
+    assert [one.message.split(":")[0] for one in told] == ["targets.llm", "limits.deadline"]
+
+
+def test_a_deadline_that_is_itself_wrong_is_told_once(tmp_path):
+    """Its default says nothing about the steps."""
+    path = tmp_path / "playbook.yaml"
+    text = Path(DEMO).read_text()
+    path.write_text(text.replace("deadline: 3m", "deadline: soon").replace("hold: 8s", "hold: 9d"))
+
+    (told,) = playbook_file.lint(str(path), inputs={}, env={}, catalog=CATALOG)
+
+    assert told.message.startswith("limits.deadline: a duration is a number with a unit")
+
+
+def test_a_run_step_written_as_one_text_names_the_keys(tmp_path):
+    """The fix says where the text belongs."""
+    path = tmp_path / "playbook.yaml"
+    text = Path(DEMO).read_text()
+    path.write_text(text.replace("steps:\n", 'steps:\n  - {run: "echo hello"}\n'))
+
+    told = playbook_file.lint(str(path), inputs={}, env={}, catalog=CATALOG)
+
+    assert "write keys and values (known: command, http, timeout, on_crash)" in [
+        one.fix for one in told
+    ]
+
+
 def test_a_missing_key_with_one_possible_value_is_named_with_it(tmp_path):
     """Nobody has to look up what to write."""
     path = tmp_path / "playbook.yaml"

@@ -50,8 +50,10 @@ def run(  # noqa: PLR0913 - one parameter an option
     ] = None,
     power: Annotated[
         str,
-        typer.Option("--power", metavar="SHARE", help="Harms that must be found, such as 80%."),
-    ] = "",
+        typer.Option(
+            "--power", metavar="SHARE", help="Share of each harm that must be found; 0%: any."
+        ),
+    ] = "50%",
     answer: AnswerOption = None,
     hold: HoldOption = "",
     seed: Annotated[int, typer.Option("--seed", help="Another seed is another sample.")] = 1,
@@ -63,7 +65,8 @@ def run(  # noqa: PLR0913 - one parameter an option
 
     Rehearses whole rollouts with production's own gates and engine on simulated traffic:
     steady, diurnal, bursty and autocorrelated. Exit 10 if healthy rollouts are aborted
-    more often than `limits.false_aborts` says, by more than chance.
+    more often than `limits.false_aborts` says, or a harm is found less often than --power
+    says, by more than chance; also if a harm is found not once.
 
     Example: rolloutctl certify playbook.yaml --effect "errors=3%"
     """
@@ -100,9 +103,7 @@ def _refuse_senseless(runs: int, jobs: int) -> None:
         raise UsageError(f"--jobs {jobs}: 0 to {JOBS_MAX}", hint="e.g. --jobs 2")
 
 
-def _power(text: str) -> float | None:
-    if not text:
-        return None
+def _power(text: str) -> float:
     try:
         return parse_share(text)
     except ValueError as error:

@@ -11,7 +11,7 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import InputOption, OutputOption, PlaybookFile, parse_inputs
-from rolloutctl.clock import SystemClock, in_seconds
+from rolloutctl.clock import in_seconds
 from rolloutctl.core.arm_names import arm_names
 from rolloutctl.core.error_rate import error_rate_of, looks_of
 from rolloutctl.core.events import GateRecord
@@ -71,7 +71,7 @@ def run(
     known = wiring.catalog()
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     gates = _chosen(playbook, gate or ())
-    clock, wait_s = SystemClock(), _seconds(wait)
+    clock, wait_s = wiring.clock(), _seconds(wait)
     judge = _Judge(playbook, wiring.adapters(_only(playbook, gates), known), since=clock.now())
     records = _judged(judge, gates, clock=clock, wait_s=wait_s)
     acting = [g for g in gates if gate or not g.limits.observe_only]

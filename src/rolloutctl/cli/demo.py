@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
@@ -42,7 +43,7 @@ def run(
     console = Console(output=output)
     outcome = scenario.run(
         scenario.Options(is_regression=regression, keep=keep),
-        drive=lambda stage: _drive(stage, output),
+        drive=lambda stage: _drive(stage, console),
         tell=console.talk,
     )
     _report(console, outcome, keep)
@@ -55,12 +56,14 @@ def run(
     return ExitCode(outcome.exit_code)
 
 
-def _drive(stage: scenario.Stage, output: Output) -> ExitCode:
+def _drive(stage: scenario.Stage, console: Console) -> ExitCode:
     """What `rolloutctl start --auto` does, with the journal on the stage.
 
     A single JSON document is the demo's own; the rollout's lines are talk then.
     """
+    output = console.output
     is_single = output in (Output.JSON, Output.YAML)
+    console.talk(_taking_part(stage))
     with redirect_stdout(sys.stderr) if is_single else nullcontext():
         return start.run(
             stage.playbook,
@@ -69,6 +72,15 @@ def _drive(stage: scenario.Stage, output: Output) -> ExitCode:
             store=str(stage.store),
             output=Output.TABLE if is_single else output,
         )
+
+
+def _taking_part(stage: scenario.Stage) -> str:
+    """Commands to copy: the demo's own program and journal, whatever is on the PATH."""
+    program, store = shlex.quote(scenario.command()), shlex.quote(str(stage.store))
+    lines = [
+        f"  {program} {verb} --store {store} {ROLLOUT_ID}" for verb in ("status", "pause", "kill")
+    ]
+    return "\n".join(["take part from another terminal while it runs:", *lines])
 
 
 def _report(console: Console, outcome: scenario.Outcome, keep: Path | None) -> None:

@@ -101,17 +101,20 @@ def _invoke(arguments: Sequence[str]) -> ExitCode:
         # With standalone_mode=False typer exits by itself only when help met a broken pipe.
         return ExitCode.DONE
     except TyperException as error:
-        return _usage(error)
+        return _usage(error, arguments)
     return ExitCode(answer or 0)
 
 
-def _usage(error: Exception) -> ExitCode:
+def _usage(error: Exception, arguments: Sequence[str]) -> ExitCode:
     """A command line that typer could not parse: usage, what is wrong, exit 2."""
-    context = getattr(error, "ctx", None)  # absent on errors that know no command
+    context = getattr(error, "ctx", None)
     text = str(error)
-    if context is not None and not text.startswith("Usage:"):
+    if not text.startswith("Usage:"):
+        # An option without its value knows no context: its command is the first word.
+        words = ["rolloutctl", *arguments[:1]]
+        command = " ".join(words) if context is None else context.command_path
         said = getattr(error, "format_message", lambda: text)()
-        text = f"error: {said}\n  hint: {context.command_path} --help"
+        text = f"error: {said}\n  hint: {command} --help"
     _console().talk(text)
     from rolloutctl.errors import ExitCode  # noqa: PLC0415 - as above
 

@@ -53,12 +53,13 @@ def run(
     unreached = Unreached()
     seen = survey_targets(playbook, adapters, unreached)
     findings = survey_sources(adapters, unreached)
+    if unreached.first is None:
+        findings += unknown_metrics(playbook, adapters, wiring.clock().now())
     if traffic:
         rates = stated_rates(playbook, adapters, per_s=_per_s(traffic), bad_share=_share(bad_share))
     elif unreached.first is not None:
         rates = {}
     else:
-        findings += unknown_metrics(playbook, adapters, wiring.clock().now())
         rates, unseen = survey_rates(playbook, adapters, wiring.clock().now())
         findings += unseen
     plan = build(playbook, adapters.kinds, seen=seen, findings=findings, rates=rates)

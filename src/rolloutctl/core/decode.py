@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 
 from rolloutctl.core.document import Node
 from rolloutctl.core.exposure import Cohort, Condition
-from rolloutctl.core.report import Report, unknown_fix
+from rolloutctl.core.report import Report, listed, unknown_fix
 from rolloutctl.core.resolve import Resolver
 from rolloutctl.core.scalars import MisreadError, expectation, is_null, read, read_free, unit_of
 from rolloutctl.core.secret import SecretRef
@@ -90,7 +90,8 @@ class Decoder:
         known = [(cls, one) for cls in shapes for one in fields_of(cls)]
         fields = Fields(node=node, where=where, report=self.report)
         if node.kind != "mapping":
-            self._wrong_kind(node, "keys and values", where)
+            fix = f"write keys and values (known: {listed(one.key for _, one in known)})"
+            self._wrong_kind(node, "keys and values", where, fix=fix)
             fields.values.update({(cls, one.name): BROKEN for cls, one in known})
             return fields
         present = {key.text: value for key, value in node.pairs}

@@ -8,9 +8,12 @@ from rolloutctl.core.playbook import Gate, Playbook, Step
 
 
 def least_s(playbook: Playbook, step: Step) -> float:
-    """Seconds: gates before it, then its hold and its gates side by side."""
-    before = [playbook.gates[name] for name in step.before]
-    gates = [playbook.gates[name] for name in step.gates]
+    """Seconds: gates before it, then its hold and its gates side by side.
+
+    Gates that the playbook does not have, because they are in error, take no time.
+    """
+    before = [playbook.gates[name] for name in step.before if name in playbook.gates]
+    gates = [playbook.gates[name] for name in step.gates if name in playbook.gates]
     return _judging_s(before) + max(step.hold_s, _judging_s(gates))
 
 

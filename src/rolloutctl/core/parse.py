@@ -151,14 +151,15 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
 def _check_time(parsing: Parsing, root: PlaybookShape, playbook: Playbook) -> None:
     """Tells of a deadline that no run can keep; `NOWHERE` is no place to point at."""
     deadline_s = playbook.limits.deadline_s
-    if parsing.report.has_errors or deadline_s <= 0:
+    at = root.steps if root.limits is NOWHERE else locate(root.limits, "deadline")
+    if parsing.report.has_error_at(at):
         return
+    # What is in error counts as no time, so this stays true whatever else is wrong.
     steps_s = sum(least_s(playbook, step) for step in playbook.steps)
     if steps_s > deadline_s:
         took, given = format_duration(steps_s), format_duration(deadline_s)
         message = f"limits.deadline: the steps take at least {took}, the deadline is {given}"
         fix = f"write limits: {{deadline: {format_duration(steps_s * 2)}}}, or shorter holds"
-        at = root.steps if root.limits is NOWHERE else locate(root.limits, "deadline")
         parsing.report.error(at, message, fix=fix)
 
 

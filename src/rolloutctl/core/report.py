@@ -37,6 +37,14 @@ class Report:
         """Whether anything found makes the document unusable."""
         return any(problem.severity == "error" for problem in self._problems)
 
+    def has_error_at(self, node: Node) -> bool:
+        """Whether an error was told of this very place."""
+        place = (node.line, node.column)
+        return any(
+            problem.severity == "error" and (problem.line, problem.column) == place
+            for problem in self._problems
+        )
+
     def error(self, at: Node, message: str, *, fix: str = "", offending: str | None = None) -> None:
         """Adds an error. Raises `InvalidPlaybook` at the `PROBLEMS_MAX`-th problem."""
         self._add(at, message, fix=fix, offending=offending, severity="error")

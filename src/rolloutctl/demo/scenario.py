@@ -169,6 +169,11 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         ) as name:
             yield Path(name)
         return
+    if str(keep).startswith("-"):
+        raise UsageError(
+            f"--keep {keep}: that is an option, not a folder",
+            hint="name a new folder: rolloutctl demo --keep ./demo-pieces",
+        )
     try:
         keep.mkdir(parents=True, exist_ok=True)
         if any(keep.iterdir()):
@@ -201,7 +206,7 @@ def _signals_interrupt() -> Iterator[None]:
 
 def _instructions(stage: Stage) -> str:
     port = stage.url.rsplit(":", 1)[1]
-    rolloutctl = shlex.quote(_command())
+    rolloutctl = shlex.quote(command())
     kill = (
         f"{rolloutctl} kill 'flagd-file://{stage.flags}#llm-model' --to gpt-4 --shadow llm-shadow"
     )
@@ -226,7 +231,7 @@ The pieces of the rolloutctl demo, to play with. Three terminals:
 """
 
 
-def _command() -> str:
+def command() -> str:
     """How this installation's command is called where it may not be on the PATH."""
     beside = Path(sys.executable).with_name("rolloutctl")
     on_path = shutil.which("rolloutctl")

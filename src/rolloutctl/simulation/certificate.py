@@ -9,6 +9,10 @@ from rolloutctl.core.stats.wilson import wilson_interval
 from rolloutctl.errors import ExitCode
 from rolloutctl.simulation.scenario import Scenario
 
+#: Share of harmed rollouts that must be found where nobody says: gates that let most of a
+#: harm through are no answer to it.
+POWER = 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -76,12 +80,12 @@ class Certificate:
     Attributes:
         cases: in order, with their tallies.
         claim: share of healthy rollouts that the playbook says it may abort.
-        power: share of harmed rollouts that must be found; None if nobody asked.
+        power: share of harmed rollouts that must be found; 0 demands nothing.
     """
 
     cases: tuple[tuple[Case, Tally], ...]
     claim: float
-    power: float | None = None
+    power: float = POWER
 
     @property
     def healthy(self) -> Tally:
@@ -94,19 +98,23 @@ class Certificate:
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """Rows that are worse than what is claimed, by more than chance."""
-        found = [
+        """Healthy rows that abort more than is claimed, by more than chance."""
+        return tuple(
             case.name
             for case, tally in self.cases
             if not case.is_harmed and tally.bounds[0] > self.claim
-        ]
-        if self.power is not None:
-            found += [
-                case.name
-                for case, tally in self.cases
-                if case.is_harmed and tally.bounds[1] < self.power
-            ]
-        return tuple(found)
+        )
+
+    @property
+    def missed(self) -> tuple[tuple[Case, Tally], ...]:
+        """Harms found less often than demanded, by more than chance, or not once."""
+        return tuple(
+            (case, tally)
+            for case, tally in self.cases
+            if case.is_harmed
+            and self.power > 0
+            and (tally.bounds[1] < self.power or tally.aborted == 0)
+        )
 
     @property
     def is_shown(self) -> bool:
@@ -115,5 +123,5 @@ class Certificate:
 
     @property
     def exit_code(self) -> ExitCode:
-        """10 if the playbook does not keep what it claims."""
-        return ExitCode.JUDGED_BAD if self.broken else ExitCode.DONE
+        """10 if the playbook does not keep what it claims, or misses a harm."""
+        return ExitCode.JUDGED_BAD if self.broken or self.missed else ExitCode.DONE

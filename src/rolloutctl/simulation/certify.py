@@ -16,7 +16,7 @@ from multiprocessing.synchronize import Event
 
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.errors import ExitCode, RolloutctlError
-from rolloutctl.simulation.certificate import Case, Certificate, Tally
+from rolloutctl.simulation.certificate import POWER, Case, Certificate, Tally
 from rolloutctl.simulation.faults import Fault, parse_fault
 from rolloutctl.simulation.scenario import Played, Scenario, play
 from rolloutctl.simulation.shapes import Shape
@@ -91,7 +91,7 @@ def certify(
     cases: Sequence[Case],
     *,
     claim: float,
-    power: float | None = None,
+    power: float = POWER,
     seed: int = 1,
     jobs: int = 0,
     tell: Callable[[int, int], None] = lambda _done, _of: None,
@@ -103,7 +103,7 @@ def certify(
     Args:
         cases: the rows.
         claim: share of healthy runs that may be taken back.
-        power: share of harmed runs that must be; None: it is only shown.
+        power: share of harmed runs that must be; 0: it is only shown.
         seed: of all chance.
         jobs: processes; 0 is one for each processor.
         tell: told (runs done, of all) now and then.

@@ -45,6 +45,8 @@ def certificate_text(certified: Certified, width: int) -> str:
     if harmed:
         parts.append(_harmed_table(harmed, width))
     parts.append(wrapped(verdict_words(certificate), width, indent="  "))
+    if harmed:
+        parts.append(wrapped(_found_words(certificate, harmed), width, indent="  "))
     return "\n\n".join(parts)
 
 
@@ -66,6 +68,7 @@ def certificate_document(certified: Certified) -> Mapping[str, Json]:
         "healthy_runs": [_row(c, t) for c, t in certificate.cases if not c.is_harmed],
         "harmed_runs": [_row(c, t) for c, t in certificate.cases if c.is_harmed],
         "broken": list(certificate.broken),
+        "missed": [case.name for case, _ in certificate.missed],
         "shown": certificate.is_shown,
         "exit_code": int(certificate.exit_code),
         "doubts": list(scenario.healthy.doubts),
@@ -84,6 +87,19 @@ def verdict_words(certificate: Certificate) -> str:
     if certificate.is_shown:
         return f"kept: claimed {claim}; {measured}"
     return f"not contradicted, not shown: claimed {claim}; {measured}; more --runs decide"
+
+
+def _found_words(certificate: Certificate, harmed: Sequence[tuple[Case, Tally]]) -> str:
+    """One sentence: every harm is found, or which are not."""
+    demanded = f"at least {_percent(certificate.power)} of each harm must be found"
+    if certificate.power <= 0:
+        return "no share of the harmed rollouts was demanded (--power)"
+    if not certificate.missed:
+        runs = sum(tally.runs for _, tally in harmed)
+        aborted = sum(tally.aborted for _, tally in harmed)
+        return f"found: {aborted} of {runs} harmed rollouts; {demanded}"
+    rows = "; ".join(f"{c.name}: found {t.aborted} of {t.runs}" for c, t in certificate.missed)
+    return f"NOT FOUND: {rows}; {demanded} (--effect names the harms, --power the share)"
 
 
 def _healthy_table(rows: Sequence[tuple[Case, Tally]], certificate: Certificate, width: int) -> str:
