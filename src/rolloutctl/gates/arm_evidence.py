@@ -16,7 +16,7 @@ from typing import Any, cast
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, describe
 from rolloutctl.core.json_types import Json
-from rolloutctl.core.measurement import Reading
+from rolloutctl.core.measurement import Query, Reading
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.verdict import Outcome, Verdict
@@ -93,6 +93,11 @@ class _Carried(dict[str, Any]):  # Any: JSON of mixed type
 
     __slots__ = ("evidence",)
     evidence: ArmEvidence
+
+
+def asked_of(queries: Sequence[Query]) -> str:
+    """What evidence is known by: its questions."""
+    return "\n".join([one.text for one in queries])
 
 
 def arm_evidence_of(stored: Json, *, asked: str) -> ArmEvidence:

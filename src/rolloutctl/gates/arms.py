@@ -109,7 +109,7 @@ def read_tick(
             points += points_of(name, samples)
             continue
         for bound, series, group, number in points_of(name, samples, by_bound=True):
-            bucket = _bucket_of(name, bound)
+            bucket = bucket_of(name, bound)
             if not bucket:
                 return known or Counters(read_at_s=0.0, last={}), (
                     "histogram: every series needs a numeric le label (use _bucket)"
@@ -123,7 +123,7 @@ def read_tick(
         return counters, None
     arms: dict[str, dict[str, float]] = {CONTROL: {}, CANARY: {}}
     for name, count in counts.items():
-        arm, key = _arm_and_key(name)
+        arm, key = arm_and_key(name)
         arms[arm][key] = count
     return counters, ArmTick(
         control=arms[CONTROL], canary=arms[CANARY], start_s=known.read_at_s, end_s=now_s
@@ -167,13 +167,14 @@ def _told(asked: Asked, readings: Sequence[Reading]) -> list[Reading]:
 
 
 @lru_cache(maxsize=_TEXTS_MAX)
-def _arm_and_key(name: str) -> tuple[str, str]:
+def arm_and_key(name: str) -> tuple[str, str]:
+    """What the name of a counter says: whose it is, and what it counts."""
     arm, _, key = name.partition(" ")
     return arm, key
 
 
 @lru_cache(maxsize=_BOUNDS_MAX)
-def _bucket_of(name: str, bound: str) -> str:
+def bucket_of(name: str, bound: str) -> str:
     """The arm that `name` begins with, and the bucket's bound; "" if that is no number."""
     try:
         return f"{name.partition(' ')[0]} {float(bound)}"

@@ -18,6 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from rolloutctl.core.evolve import evolve
+from rolloutctl.core.exposure import CANARY, CONTROL
+from rolloutctl.core.foresight import Ahead, Foreseen
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
@@ -28,6 +31,7 @@ from rolloutctl.gates.arm_evidence import (
     IDLE_LOOKS_MAX,
     ArmEvidence,
     arm_evidence_of,
+    asked_of,
     counted,
     look,
 )
@@ -37,9 +41,20 @@ from rolloutctl.gates.compare_course import Course, advance, course_of, shares_o
 from rolloutctl.gates.compare_spec import CompareSpec, Dependence, problems_of
 from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
 from rolloutctl.gates.control_seen import Share
+from rolloutctl.gates.foresight import (
+    Both,
+    Shares,
+    counted_ahead,
+    evidence_after,
+    idle_after,
+    look_ahead,
+)
 from rolloutctl.gates.margin import parse_margin
 from rolloutctl.gates.shown import arms_shown, evidence_shown, share_numbers
 from rolloutctl.gates.sights import share_sight
+
+#: The one course of a comparison, where `latency` has one for each bound.
+_ALL = 0.0
 
 
 class Compare:
@@ -89,6 +104,40 @@ class Compare:
         """Adds the events since the last look to the evidence, and says what it is worth."""
         return assess_shares(spec, evidence, readings, context)
 
+    def foresee(
+        self, spec: CompareSpec, evidence: Json, ahead: Ahead, context: GateContext
+    ) -> Foreseen | None:
+        """See `core.foresight`."""
+        if spec.dependence is Dependence.CLUSTERED:
+            return None
+        known = arm_evidence_of(evidence, asked=asked_of(self.queries(spec, context)))
+        both = counted_ahead(spec.asked(), known, ahead)
+        shares = None if both is None else _shares_ahead(both)
+        if both is None or shares is None:
+            return None
+        needed, course = 1 / context.error_rate, course_of(known.process, context)
+        looks, courses = look_ahead(
+            spec, known, courses={_ALL: course}, shares={_ALL: shares}, needed=needed
+        )
+        if not looks:
+            return None
+        known = evidence_after(known, both, ahead, looks)
+        idle = idle_after(known.idle, shares[:looks])
+        return Foreseen(looks, evolve(known, idle=idle, process=courses[_ALL]).to_json())
+
+
+def _shares_ahead(both: Both) -> Shares | None:
+    """What both arms had at each look; None where `bad` is more than all."""
+    arms = []
+    for arm in (both[CONTROL], both[CANARY]):
+        if arm.keys() != {"bad", "total"}:
+            return None
+        rows = list(zip(arm["bad"].events, arm["total"].events, strict=True))
+        if any(bad > total for bad, total in rows):
+            return None
+        arms.append(rows)
+    return list(zip(*arms, strict=True))
+
 
 def assess_shares(
     spec: CompareSpec,
@@ -103,7 +152,7 @@ def assess_shares(
     stand_in = unusable_arms(asked, readings, context)
     if stand_in is not None:
         return evidence, stand_in
-    known = arm_evidence_of(evidence, asked="\n".join([one.query.text for one in readings]))
+    known = arm_evidence_of(evidence, asked=asked_of([one.query for one in readings]))
     known, tick = look(asked, known, readings, context, delay_s=delay_s)
     if isinstance(tick, Verdict):
         return known.to_json(), tick

@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from rolloutctl.core.evolve import evolve
+from rolloutctl.core.exposure import CANARY, CONTROL
+from rolloutctl.core.foresight import Ahead, Foreseen
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading
 from rolloutctl.core.ports import GateContext
@@ -29,11 +31,19 @@ from rolloutctl.core.sight import Outlook, Sight
 from rolloutctl.core.stats.classic_histogram import Quantile, quantile_of
 from rolloutctl.core.stats.harm_process import e_value
 from rolloutctl.core.verdict import Verdict
-from rolloutctl.gates.arm_evidence import ArmEvidence, arm_evidence_of, counted, look
+from rolloutctl.gates.arm_evidence import ArmEvidence, arm_evidence_of, asked_of, counted, look
 from rolloutctl.gates.arms import ARMS, ArmTick, arm_queries, unusable_arms
 from rolloutctl.gates.compare_course import Course, advance, course_of
 from rolloutctl.gates.conclusion import PASS_ERROR_RATE, Weighed, conclude
 from rolloutctl.gates.control_seen import Share
+from rolloutctl.gates.foresight import (
+    Both,
+    Shares,
+    counted_ahead,
+    evidence_after,
+    idle_after,
+    look_ahead,
+)
 from rolloutctl.gates.latency_spec import LatencySpec, problems_of
 from rolloutctl.gates.margin import parse_margin
 from rolloutctl.gates.readings import error
@@ -108,7 +118,7 @@ class Latency:
         stand_in = unusable_arms(asked, readings, context)
         if stand_in is not None:
             return evidence, stand_in
-        known = arm_evidence_of(evidence, asked="\n".join([one.query.text for one in readings]))
+        known = arm_evidence_of(evidence, asked=asked_of([one.query for one in readings]))
         known, tick = look(asked, known, readings, context)
         if isinstance(tick, Verdict):
             return known.to_json(), tick
@@ -120,6 +130,43 @@ class Latency:
         known = counted(known, tick, whole=WHOLE, process=process)
         weighed = _weigh(spec, known, courses, context)
         return known.to_json(), conclude(weighed, known, context, strict=spec.strict)
+
+    def foresee(
+        self, spec: LatencySpec, evidence: Json, ahead: Ahead, context: GateContext
+    ) -> Foreseen | None:
+        """See `core.foresight`."""
+        known = arm_evidence_of(evidence, asked=asked_of(self.queries(spec, context)))
+        both = counted_ahead(spec.asked(), known, ahead)
+        shares = None if both is None else _shares_ahead(spec.bounds(), both)
+        if both is None or shares is None:
+            return None
+        stored = cast("Mapping[str, Any]", known.process or {})  # Any: courses
+        courses = {bound: course_of(stored.get(str(bound)), context) for bound in shares}
+        # A mean of evidence is below what is needed where each part of it is.
+        needed = 1 / context.error_rate
+        looks, after = look_ahead(spec, known, courses=courses, shares=shares, needed=needed)
+        if not looks:
+            return None
+        known = evidence_after(known, both, ahead, looks)
+        idle = idle_after(known.idle, next(iter(shares.values()))[:looks])
+        process = {str(bound): one for bound, one in after.items()}
+        return Foreseen(looks, evolve(known, idle=idle, process=process).to_json())
+
+
+def _shares_ahead(bounds: Sequence[float], both: Both) -> dict[float, Shares] | None:
+    """What both arms had above each bound; None unless the buckets are one histogram's."""
+    found: dict[float, Shares] = {}
+    for bound in bounds:
+        arms = []
+        for arm in (both[CONTROL], both[CANARY]):
+            if WHOLE not in arm or str(bound) not in arm:
+                return None
+            total, within = arm[WHOLE].events, arm[str(bound)].events
+            if any(some > whole for some, whole in zip(within, total, strict=True)):
+                return None
+            arms.append([(n - k, n) for k, n in zip(within, total, strict=True)])
+        found[bound] = list(zip(*arms, strict=True))
+    return found if both[CONTROL].keys() == both[CANARY].keys() else None
 
 
 def shares_above(

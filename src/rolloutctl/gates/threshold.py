@@ -22,9 +22,10 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import ClassVar
 
+from rolloutctl.core.foresight import Ahead, Foreseen
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.judging import GAP_INTERVALS
-from rolloutctl.core.measurement import Query, Reading
+from rolloutctl.core.measurement import Query, Reading, Sample
 from rolloutctl.core.ports import GateContext
 from rolloutctl.core.references import quote_label
 from rolloutctl.core.references import replace as replace_references
@@ -103,6 +104,64 @@ class Threshold:
         known, verdict = _lasting(spec, known, verdict, context=context)
         return known.to_json(), verdict
 
+    def foresee(
+        self, spec: ThresholdSpec, evidence: Json, ahead: Ahead, context: GateContext
+    ) -> Foreseen | None:
+        """See `core.foresight`."""
+        asked = "\n".join(query.text for query in self.queries(spec, context))
+        known = evidence_of(evidence, asked=asked)
+        if known.failing is not None:
+            return None
+        if spec.asked.form is Form.EXPRESSION:
+            return _foreseen_answers(spec, known, ahead, context)
+        return _foreseen_counts(spec, known, ahead, context)
+
+
+def _foreseen_answers(
+    spec: ThresholdSpec, known: Evidence, ahead: Ahead, context: GateContext
+) -> Foreseen | None:
+    """The first answers that pass; the evidence of an expression never changes."""
+    if context.min_sample > 0 or len(ahead.answers[0]) != 1:
+        return None
+    looks, passed = 0, math.nan
+    for number in ahead.answers[0][0].values:
+        if number != passed and not _passes(spec, Observed(number=number), context):
+            break
+        looks, passed = looks + 1, number
+    return Foreseen(looks, known.to_json()) if looks else None
+
+
+def _foreseen_counts(
+    spec: ThresholdSpec, known: Evidence, ahead: Ahead, context: GateContext
+) -> Foreseen | None:
+    """The first looks whose window passes, counted as `assess` counts them."""
+    rows = []
+    for name, tracks in zip(spec.asked.names, ahead.answers, strict=True):
+        is_histogram = spec.asked.form is Form.QUANTILE
+        samples = [Sample(labels=track.labels, value=0.0) for track in tracks]
+        points = points_of(name, samples, by_bound=is_histogram)
+        rows += [
+            (bucket_of(one.name) if is_histogram else one.name, one.series, one.group, track.values)
+            for one, track in zip(points, tracks, strict=True)
+        ]
+    looks = 0
+    while looks < ahead.count:
+        points = [Point(name, series, group, values[looks]) for name, series, group, values in rows]
+        now_s = ahead.at(looks).timestamp()
+        after, observed = _added(spec, known, points, now_s=now_s, context=context)
+        if isinstance(observed, Verdict) or not _passes(spec, observed, context):
+            break
+        known, looks = after, looks + 1
+    return Foreseen(looks, known.to_json()) if looks else None
+
+
+def _passes(spec: ThresholdSpec, observed: Observed, context: GateContext) -> bool:
+    """Does it pass, with the minimum sample that the playbook asks?"""
+    if context.min_sample > 0 and not (observed.sample or 0.0) >= context.min_sample:
+        return False
+    verdict = judge(observed, fail=spec.fail_condition(), pass_=spec.pass_condition())
+    return verdict.outcome is Outcome.PASS
+
 
 def _queries(spec: ThresholdSpec, context: GateContext) -> tuple[Query, ...]:
     """The queries for arms that are named so: the same objects at every look."""
@@ -164,7 +223,18 @@ def _counted(
     points = _points(spec, readings)
     if points is None:
         return known, error("histogram: every series needs a numeric le label (use _bucket)")
-    now_s = context.now.timestamp()
+    return _added(spec, known, points, now_s=context.now.timestamp(), context=context)
+
+
+def _added(
+    spec: ThresholdSpec,
+    known: Evidence,
+    points: Sequence[Point],
+    *,
+    now_s: float,
+    context: GateContext,
+) -> tuple[Evidence, Observed | Verdict]:
+    """Adds the counters of one look to the window."""
     counters, counts = difference(
         known.counters,
         points,
@@ -191,7 +261,7 @@ def _points(spec: ThresholdSpec, readings: Sequence[Reading]) -> list[Point] | N
             points += points_of(name, samples)
             continue
         for bound, series, group, number in points_of(name, samples, by_bound=True):
-            bucket = _bucket_of(bound)
+            bucket = bucket_of(bound)
             if not bucket:
                 return None
             points.append(Point(bucket, series, group, number))
@@ -243,7 +313,7 @@ def _quantile(
 
 
 @lru_cache(maxsize=_BOUNDS_MAX)
-def _bucket_of(text: str) -> str:
+def bucket_of(text: str) -> str:
     """A bucket by its bound, "" if it is none: "1" and "1.0" are the same, whoever wrote them."""
     try:
         bound = float(text)

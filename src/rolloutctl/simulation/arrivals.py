@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
 from rolloutctl.simulation.draws import Draws, Expected
 from rolloutctl.simulation.latency import bucket_shares
@@ -27,6 +28,19 @@ class Count:
     total: float = 0
     by_slot: dict[str, float] = field(default_factory=dict)
     buckets: dict[str, list[float]] = field(default_factory=dict)
+
+    def copied(self) -> Count:
+        """Its numbers as they are now."""
+        buckets = {slot: list(row) for slot, row in self.buckets.items()}
+        return Count(total=self.total, by_slot=dict(self.by_slot), buckets=buckets)
+
+    def become(self, other: Count) -> None:
+        """Counts as many as `other`; a slot that it does not know has counted nothing."""
+        self.total = other.total
+        for slot in self.by_slot:
+            self.by_slot[slot] = other.by_slot.get(slot, 0)
+        for slot, row in self.buckets.items():
+            row[:] = other.buckets.get(slot) or [0] * len(row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +67,8 @@ class Arrivals:
 
     def draw(self, draws: Draws | Expected) -> None:
         """Adds one interval's requests to the count."""
-        poisson = draws.poisson if not self.is_clustered else _Sessions(draws).poisson
+        of = _Sessions(draws) if self.is_clustered else draws
+        poisson, all_of = of.poisson, of.poissons
         by_slot = self.count.by_slot
         rest = poisson(self.rest)
         total = rest
@@ -67,9 +82,7 @@ class Arrivals:
             by_slot[slot] += draws.sum_of(total, mean=mean, log_sd=COST_LOG_SD)  # type: ignore[arg-type]  # whole numbers where drawn, means where expected
         for slot, means in self.histograms:
             buckets = self.count.buckets[slot]
-            for index, mean in enumerate(means):
-                if mean:
-                    buckets[index] += poisson(mean)
+            buckets[:] = map(add, buckets, all_of(means))
         self.count.total += total
 
 
@@ -85,6 +98,9 @@ class _Sessions:
     def poisson(self, mean: float) -> float:
         together = self._draws.poisson(mean * SESSION_CORRELATION / SESSION_REQUESTS)
         return SESSION_REQUESTS * together + self._draws.poisson(mean * (1 - SESSION_CORRELATION))
+
+    def poissons(self, means: Sequence[float]) -> list[float]:
+        return [self.poisson(mean) for mean in means]
 
 
 def arrivals(

@@ -20,6 +20,8 @@ from random import Random
 TABLE_MEAN_MAX = 50_000.0
 #: Tables kept: a run meets some dozens of means for each intensity of its traffic.
 _TABLES_MAX = 16_384
+#: Rows of means kept, such as those of a histogram's buckets.
+_ROWS_MAX = 4_096
 #: A table reaches so many standard deviations to each side: what is left out has a
 #: probability below 1e-14.
 _SPREAD = 8.0
@@ -48,6 +50,14 @@ def poisson_table(mean: float) -> Table:
     return low, tuple([one / total for one in below])
 
 
+@lru_cache(maxsize=_ROWS_MAX)
+def _row(means: tuple[float, ...]) -> tuple[Table, ...] | None:
+    """The tables of several means; None where one of them needs none."""
+    if not all(0 < mean <= TABLE_MEAN_MAX for mean in means):
+        return None
+    return tuple([poisson_table(mean) for mean in means])
+
+
 class Draws:
     """Random numbers of one run; equal seeds give equal numbers, everywhere."""
 
@@ -64,6 +74,22 @@ class Draws:
             return max(0, round(mean + math.sqrt(mean) * self.normal(0.0, 1.0)))
         low, below = poisson_table(mean)
         return low + bisect_left(below, self.uniform())
+
+    def poissons(self, means: tuple[float, ...]) -> list[int]:
+        """One number for each mean, as `poisson` would have drawn them one by one."""
+        row = _row(means)
+        if row is None:
+            return [self.poisson(mean) for mean in means]
+        uniform = self.uniform
+        return [low + bisect_left(below, uniform()) for low, below in row]
+
+    def state(self) -> object:
+        """Where chance is now; `go_back` to it repeats what comes after."""
+        return self._random.getstate()
+
+    def go_back(self, state: object) -> None:
+        """Goes on as from `state`."""
+        self._random.setstate(state)  # type: ignore[arg-type]  # as `state` gave it
 
     def sum_of(self, count: int, *, mean: float, log_sd: float) -> float:
         """The sum of `count` lognormal values; normal from `_FEW` values on (central limit).
@@ -97,6 +123,17 @@ class Expected:
     def poisson(self, mean: float) -> float:
         """The mean itself."""
         return max(0.0, mean)
+
+    def poissons(self, means: tuple[float, ...]) -> list[float]:
+        """The means themselves."""
+        return [max(0.0, mean) for mean in means]
+
+    def state(self) -> object:
+        """Without chance there is none."""
+        return None
+
+    def go_back(self, state: object) -> None:
+        """Nothing to go back to."""
 
     def sum_of(self, count: float, *, mean: float, log_sd: float) -> float:
         """The mean itself."""

@@ -28,14 +28,20 @@ from rolloutctl.errors import ExitCode
 from rolloutctl.runner.measure import Asked, context_of, judge, read_once
 from rolloutctl.runner.rollout import Rollout
 from rolloutctl.runner.tick import tick
+from rolloutctl.simulation.leap import LOOKS_MAX, Leaper, Standing
 from rolloutctl.simulation.rehearsal import Rehearsed, approve, ended
 
 #: Verdicts after which a holding step goes on holding.
 _GOES_ON = frozenset({Outcome.PASS, Outcome.INCONCLUSIVE})
 
 
-def rehearse_quietly(rollout: Rollout, *, until: datetime | None = None) -> Rehearsed:
-    """Drives to the end as `rehearsal.rehearse` does, in less time; at most `until`."""
+def rehearse_quietly(
+    rollout: Rollout, *, until: datetime | None = None, leaper: Leaper | None = None
+) -> Rehearsed:
+    """Drives to the end as `rehearsal.rehearse` does, in less time; at most `until`.
+
+    With a `leaper` most looks that pass are left out of the journal (`leap.py`).
+    """
     while True:
         if until is not None and rollout.clock.now() >= until:
             return ended(rollout, ExitCode.PENDING, f"there is nothing after {until}")
@@ -53,7 +59,7 @@ def rehearse_quietly(rollout: Rollout, *, until: datetime | None = None) -> Rehe
             if calm is not None and until is not None:
                 calm = min(calm, until)
             if calm is not None and view.now < calm:
-                _Stretch(rollout, view, calm).look_on()
+                _Stretch(rollout, view, calm).look_on(leaper)
 
 
 def calm_until(view: View) -> datetime | None:
@@ -93,7 +99,7 @@ class _Stretch:
         self._ends_at, self._applied_at = view.hold_ends_at, view.applied_at
         self._step = view.step
 
-    def look_on(self) -> None:
+    def look_on(self, leaper: Leaper | None = None) -> None:
         """Measures whatever is due until something may have to be decided."""
         while (now := self._clock.now()) < self._calm:
             state = self._rollout.state
@@ -102,9 +108,32 @@ class _Stretch:
                 self._judge(due, now)
             if not self._goes_on(now):
                 return
-            state = self._rollout.state
+            if leaper is not None:
+                self._leap(leaper)
+            state, now = self._rollout.state, self._clock.now()
             moments = [one.due_at(state, now) for one in self._gates]
             _sleep_until(self._rollout, min([self._calm, *moments]))
+
+    def _leap(self, leaper: Leaper) -> None:
+        """Over looks that surely pass; one is left before the calm ends, and records them."""
+        state = self._rollout.state
+        gates = [one.standing(state) for one in self._gates]
+        rhythms = {(one.record.judged_at, one.interval) for one in gates}
+        if len(rhythms) != 1:
+            return
+        ((last, interval),) = rhythms
+        looks = -((last - self._calm) // interval) - 2  # all before the calm ends but one
+        moments = []
+        for number in range(1, min(looks, LOOKS_MAX) + 1):
+            at = last + number * interval
+            if not self._advises_to_stay(at):
+                break
+            moments.append(at)
+        done = leaper.leap(gates, moments)
+        if done is not None:
+            at, records = done
+            self._rollout.state = evolve(state, gates={**state.gates, **records})
+            _sleep_until(self._rollout, at)
 
     def _judge(self, due: Sequence[_Watched], now: datetime) -> None:
         """What production's `measure` does with gates, at one time for all of them."""
@@ -144,13 +173,26 @@ class _Watched:
     def __init__(self, gate: Gate, view: View, source: MetricSource) -> None:
         self.gate, self.source = gate, source
         self._context = context_of(view, gate)
-        self.queries = view.kinds.gates[gate.kind].queries(gate.spec, self._context)
+        self._kind = view.kinds.gates[gate.kind]
+        self.queries = self._kind.queries(gate.spec, self._context)
         self._interval = timedelta(seconds=gate.limits.interval_s)
 
     def due_at(self, state: RolloutState, now: datetime) -> datetime:
         """When it is judged next; the end of the hold is nearer than any moment of its own."""
         record = state.gates.get(self.gate.name)
         return now if record is None else record.judged_at + self._interval
+
+    def standing(self, state: RolloutState) -> Standing:
+        """How it stands before a leap."""
+        return Standing(
+            name=self.gate.name,
+            kind=self._kind,
+            spec=self.gate.spec,
+            queries=self.queries,
+            context=self._context,
+            record=state.gates[self.gate.name],
+            interval=self._interval,
+        )
 
     def asked(self, now: datetime) -> Asked:
         """The gate as production's `measure` asks it at `now`."""

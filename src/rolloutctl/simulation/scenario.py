@@ -13,6 +13,7 @@ from rolloutctl.errors import UsageError
 from rolloutctl.simulation.draws import Draws
 from rolloutctl.simulation.faults import Fault
 from rolloutctl.simulation.healthy import Healthy, find_healthy
+from rolloutctl.simulation.leap import Leaper
 from rolloutctl.simulation.quiet import rehearse_quietly
 from rolloutctl.simulation.rehearsal import Given, Rehearsed, begin, rehearse
 from rolloutctl.simulation.streams import Streams, streams_of
@@ -97,15 +98,22 @@ def prepare(
 
 
 def play(
-    scenario: Scenario, seed: str, *, quietly: bool = False, patience_s: float = math.inf
+    scenario: Scenario,
+    seed: str,
+    *,
+    quietly: bool = False,
+    leaping: bool = False,
+    patience_s: float = math.inf,
 ) -> Played:
     """Runs it once. Equal seeds give equal runs, to the byte.
 
     Args:
         scenario: what to run.
         seed: where chance begins.
-        quietly: by the faster drive; the journal is the same (`quiet.py`).
-        patience_s: virtual seconds after which the faster drive gives up.
+        quietly: by a faster drive; the journal is the same (`quiet.py`).
+        leaping: by the fastest one; its journal lacks judgements that changed nothing, and
+            is otherwise the same (`leap.py`).
+        patience_s: virtual seconds after which a faster drive gives up.
     """
     clock = VirtualClock(EPOCH)
     traffic = Traffic(
@@ -121,7 +129,11 @@ def play(
     served = partial(_served, clock, traffic, exposures)
     rollout = begin(scenario.given, clock, sources, served=served)
     until = None if math.isinf(patience_s) else in_seconds(EPOCH, patience_s)
-    rehearsed = rehearse_quietly(rollout, until=until) if quietly else rehearse(rollout)
+    if quietly or leaping:
+        leaper = Leaper(traffic, source) if leaping else None
+        rehearsed = rehearse_quietly(rollout, until=until, leaper=leaper)
+    else:
+        rehearsed = rehearse(rollout)
     harm: dict[str, float] = {}
     for slot, events in traffic.harm.items():
         for gate in scenario.streams.slots[slot].gates:

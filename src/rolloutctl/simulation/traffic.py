@@ -11,6 +11,7 @@ and costs of a request are drawn independently of each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -109,6 +110,33 @@ class Traffic:
             self._arrive(until - self._second)
             self._second = until
 
+    @property
+    def next_turn_s(self) -> float:
+        """The next second at which a fault begins or ends."""
+        return self._next_turn
+
+    def remember(self) -> Memory:
+        """Everything that has happened, to `go_back` to."""
+        counts = [(count, count.copied()) for count in self.counts.values()]
+        return Memory(
+            second=self._second,
+            counts=counts,
+            requests=dict(self.requests),
+            harm=dict(self.harm),
+            weather=copy(self._weather),
+            chance=self._draws.state(),
+        )
+
+    def go_back(self, memory: Memory) -> None:
+        """Undoes what has happened since; nothing may have turned or been exposed meanwhile."""
+        self._second, self._weather = memory.second, copy(memory.weather)
+        for count in self.counts.values():
+            count.become(Count())
+        for count, before in memory.counts:
+            count.become(before)
+        self.requests, self.harm = dict(memory.requests), dict(memory.harm)
+        self._draws.go_back(memory.chance)
+
     def is_silent(self, gates: frozenset[str]) -> Fault | None:
         """The fault for which the source does not answer about these gates now."""
         if not self._active:
@@ -206,6 +234,17 @@ class Traffic:
         more = {s: numbers[s.name] - self.number(s, CONTROL) for s in slots if s.role is Role.BAD}
         more |= {s: self.number(s, CONTROL) - numbers[s.name] for s in slots if s.role is Role.GOOD}
         return tuple((slot.name, requests * share) for slot, share in more.items() if share)
+
+
+class Memory(NamedTuple):
+    """What has happened up to a second."""
+
+    second: float
+    counts: Sequence[tuple[Count, Count]]
+    requests: Mapping[str, float]
+    harm: Mapping[str, float]
+    weather: Weather
+    chance: object
 
 
 class _Work(NamedTuple):

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import ClassVar
 
 from rolloutctl.core.exposure import CANARY, FULL_BP, ZERO, Exposure
+from rolloutctl.core.foresight import Track
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import (
     DataState,
@@ -184,29 +185,67 @@ class VirtualSource:
         del start, end, step_s
         raise Rejected(f"a virtual source keeps no history of {query.text}")
 
+    def ahead(
+        self, queries: Sequence[Query], moments: Sequence[datetime]
+    ) -> dict[Query, tuple[Track, ...]] | None:
+        """The answers at moments to come, one after the other: time goes on.
+
+        None where one of them is no number, or something turns meanwhile; how far time has
+        gone on then is not said.
+        """
+        traffic, places = self._traffic, self._traffic.streams.places
+        asked = [places.get(query.text) for query in queries]
+        known = [place for place in asked if place is not None]
+        is_silent = any(traffic.is_silent(place.gates) for place in known)
+        last_s = self._clock.second(moments[-1])
+        if len(known) < len(asked) or is_silent or last_s > traffic.next_turn_s:
+            return None
+        rows: list[list[tuple[float, ...]]] = [[] for _ in known]
+        for at in moments:
+            traffic.advance(self._clock.second(at))
+            for row, place in zip(rows, known, strict=True):
+                row.append(self._numbers(place))
+        self._at = None
+        if not all(row[0] for row in rows):
+            return None
+        found = {}
+        for query, place, row in zip(queries, known, rows, strict=True):
+            tracks = zip(self._labels(place), zip(*row, strict=True), strict=True)
+            found[query] = tuple([Track(labels, values) for labels, values in tracks])
+        return found
+
+    def _labels(self, place: Place) -> tuple[tuple[tuple[str, str], ...], ...]:
+        if place.role is not Role.HISTOGRAM:
+            return ((),)
+        return bucket_labels(self._traffic.streams.slots[place.slot].bounds_s)
+
     def _samples(self, place: Place) -> tuple[Sample, ...]:
+        numbers = self._numbers(place)
+        if len(numbers) == 1:
+            return (Sample(labels=(), value=numbers[0]),)
+        if not numbers:
+            return ()
+        labels = self._labels(place)
+        return tuple([Sample(labels=o, value=n) for o, n in zip(labels, numbers, strict=True)])
+
+    def _numbers(self, place: Place) -> tuple[float, ...]:
+        """The values of the answer's series; none while nothing was counted."""
         traffic = self._traffic
         if place.role is Role.EXPRESSION:
-            slot = traffic.streams.slots[place.slot]
-            return (Sample(labels=(), value=traffic.number(slot, CANARY)),)
+            return (traffic.number(traffic.streams.slots[place.slot], CANARY),)
         known = traffic.counts
         counts = [c for p in place.populations if (c := known.get((place.stream, p))) is not None]
         if not counts:
             return ()
         if place.role is Role.HISTOGRAM:
-            return self._buckets(place, [count.buckets[place.slot] for count in counts])
+            rows = [count.buckets[place.slot] for count in counts]
+            row = rows[0] if len(rows) == 1 else [sum(cells) for cells in zip(*rows, strict=True)]
+            _, *numbers = accumulate(row, initial=0.0)  # one cumulative counter a bound
+            return tuple(numbers)
         number = 0.0
         for count in counts:
             number += count.total if place.role is Role.TOTAL else count.by_slot[place.slot]
-        return (Sample(labels=(), value=number),)
-
-    def _buckets(self, place: Place, rows: Sequence[Sequence[float]]) -> tuple[Sample, ...]:
-        """One cumulative counter a bound."""
-        row = rows[0] if len(rows) == 1 else [sum(cells) for cells in zip(*rows, strict=True)]
-        labels = bucket_labels(self._traffic.streams.slots[place.slot].bounds_s)
-        numbers = accumulate(row, initial=0.0)
-        next(numbers)
-        return tuple([Sample(labels=o, value=n) for o, n in zip(labels, numbers, strict=True)])
+        return (number,)
 
 
 @lru_cache(maxsize=_BOUNDS_MAX)
