@@ -28,12 +28,12 @@ DAY_S = 86_400.0
 RUNS = 1_000
 
 
-def cost_s(scenario: Scenario, *, quietly: bool) -> tuple[float, float]:
+def cost_s(scenario: Scenario, *, leaping: bool) -> tuple[float, float]:
     """Median processor seconds of a rehearsal, and its virtual hours."""
     taken, hours = [], 0.0
     for seed in range(ROUNDS):
         began_s = process_time()
-        played = play(scenario, str(seed), quietly=quietly)
+        played = play(scenario, str(seed), leaping=leaping)
         taken.append(process_time() - began_s)
         hours = max(hours, played.lasted_s / 3600)
     return statistics.median(taken), hours
@@ -49,8 +49,8 @@ def main(words: list[str]) -> int:
     print(f"{file}: {len(given.playbook.gates)} gates; processor seconds, median of {ROUNDS}")
     print(f"{'':24} {'hours':>6} {'quick':>8} {'engine':>8} {f'{RUNS:,} runs, 2 processors':>26}")
     for name, scenario in (("its own holds", own), ("stretched to a day", day)):
-        quick, hours = cost_s(scenario, quietly=True)
-        engine, _ = cost_s(scenario, quietly=False)
+        quick, hours = cost_s(scenario, leaping=True)
+        engine, _ = cost_s(scenario, leaping=False)
         whole = RUNS * quick / 2
         print(f"{name:24} {hours:6.1f} {quick:7.3f}s {engine:7.3f}s {whole:24.0f} s")
     return 0

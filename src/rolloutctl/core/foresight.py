@@ -20,7 +20,7 @@ from rolloutctl.core.json_types import Json
 
 
 class Track(NamedTuple):
-    """One series of an answer: its labels, and its value at each look."""
+    """One series of an answer: its labels, and its value at each look, a float."""
 
     labels: tuple[tuple[str, str], ...]
     values: Sequence[float]

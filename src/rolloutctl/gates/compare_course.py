@@ -15,11 +15,12 @@ from rolloutctl.core.stats.harm_process import (
     begin,
     fold_gains,
     fold_tick,
+    fold_ticks,
 )
 from rolloutctl.core.verdict import Verdict
 from rolloutctl.gates.arms import ArmTick
 from rolloutctl.gates.control_seen import ControlSeen, Share
-from rolloutctl.gates.margin import Margin
+from rolloutctl.gates.margin import Margin, MarginKind
 from rolloutctl.gates.readings import error
 
 #: `bad` and `total` may be read moments apart: so much more bad than total is forgiven.
@@ -89,11 +90,36 @@ def shares_of(tick: ArmTick) -> tuple[Share, Share] | Verdict:
 def advance(rules: Rules, course: Course, shares: tuple[Share, Share]) -> Course:
     """One more tick of evidence; none while control is unhealthy itself."""
     control, canary = shares
-    seen = course.control.glanced(control)
-    if seen.is_worse_than(rules.control_max):
-        return course._replace(control=seen)
+    limit, past = rules.control_max, course.control
+    if limit > 0:
+        seen = past.glanced(control)
+        if seen.is_worse_than(limit):
+            return Course(course.harm, course.worth, seen)
     harm, worth = _folded(rules, course, control=control, canary=canary)
-    return Course(harm, worth, seen.learned(control))
+    return Course(harm, worth, past.seen(control))
+
+
+def advance_many(
+    rules: Rules, course: Course, shares: Sequence[tuple[Share, Share]]
+) -> tuple[Course, float] | None:
+    """What `advance` makes of many ticks, one after the other, to the last bit.
+
+    Returns:
+        The course, and the highest logarithm of any part of the evidence against the canary
+        after any of them; None where a tick needs more than that: frequent bad events, a
+        margin that control's share moves, a control that may be unhealthy, a pass to be shown.
+    """
+    accepted = rules.accepted()
+    if accepted.kind is not MarginKind.FACTOR or rules.strict or rules.control_max > 0:
+        return None
+    for (bad0, all0), (bad1, all1) in shares:
+        if bad0 + bad1 > FREQUENT_SHARE * (all0 + all1):
+            return None
+    harm, peak = fold_ticks(course.harm, shares, tolerated=accepted.amount)
+    seen = course.control
+    for control, _ in shares:
+        seen = seen.seen(control)
+    return Course(harm, course.worth, seen), peak
 
 
 def _folded(
@@ -106,16 +132,24 @@ def _folded(
     evidence would err more often than it says.
     """
     accepted, past = rules.accepted(), course.control
-    frequent = control[0] + canary[0] > FREQUENT_SHARE * (control[1] + canary[1])
-    odds = accepted.odds_at(past.bad, past.total) if frequent else 0.0
     tolerated = accepted.factor_at(past.bad, past.total)
+    is_frequent = control[0] + canary[0] > FREQUENT_SHARE * (control[1] + canary[1])
+    can_be_exact = is_frequent and control[1] > 0 and canary[1] > 0
+    odds = accepted.odds_at(past.bad, past.total) if can_be_exact else 0.0
 
     def folded(process: HarmProcess, grid: Sequence[float]) -> HarmProcess:
-        if frequent and control[1] > 0 and canary[1] > 0:
-            exact = exact_gains(control=control, canary=canary, tolerated_odds=odds, grid=grid)
-            if exact is not None:
-                return fold_gains(process, exact)
+        exact = exact_gains(control=control, canary=canary, tolerated_odds=odds, grid=grid)
+        if exact is not None:
+            return fold_gains(process, exact)
         return fold_tick(process, control=control, canary=canary, tolerated=tolerated, grid=grid)
 
-    harm = folded(course.harm, GRID)
-    return harm, folded(course.worth, REVERSE_GRID) if rules.strict else course.worth
+    if can_be_exact:
+        harm = folded(course.harm, GRID)
+        return harm, folded(course.worth, REVERSE_GRID) if rules.strict else course.worth
+    harm = fold_tick(course.harm, control=control, canary=canary, tolerated=tolerated)
+    if not rules.strict:
+        return harm, course.worth
+    worth = fold_tick(
+        course.worth, control=control, canary=canary, tolerated=tolerated, grid=REVERSE_GRID
+    )
+    return harm, worth

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import islice
+from operator import le, sub
 from typing import NamedTuple
 
 from rolloutctl.core.evolve import evolve
 from rolloutctl.core.exposure import CANARY, CONTROL
-from rolloutctl.core.foresight import Ahead, Track
+from rolloutctl.core.foresight import Ahead
 from rolloutctl.core.measurement import Sample
 from rolloutctl.core.stats.harm_process import e_value
 from rolloutctl.gates.arm_evidence import IDLE_LOOKS_MAX, ArmEvidence
 from rolloutctl.gates.arms import Asked, arm_and_key, bucket_of
-from rolloutctl.gates.compare_course import Course, Rules, advance
+from rolloutctl.gates.compare_course import Course, Rules, advance, advance_many
 from rolloutctl.gates.control_seen import Share
 from rolloutctl.gates.counters import Counters, points_of
 
@@ -31,11 +32,16 @@ _WHOLE_MAX = 2.0**53
 
 
 class Counted(NamedTuple):
-    """One counter: its short name, its value and its events at each look."""
+    """One counter: its short name, its value before the looks ahead, and at each of them."""
 
     series: str
+    before: float
     values: Sequence[float]
-    events: Sequence[float]
+
+    @property
+    def events(self) -> list[float]:
+        """What was counted at each look."""
+        return [*map(sub, self.values, (self.before, *self.values))]
 
 
 #: Both arms' counters, by the keys that their events are counted under.
@@ -56,23 +62,20 @@ def counted_ahead(asked: Asked, known: ArmEvidence, ahead: Ahead) -> Both | None
             sample = Sample(labels=track.labels, value=0.0)
             ((bound, series, _, _),) = points_of(name, [sample], by_bound=asked.by_bound)
             before = last.last.get(series)
-            events = None if before is None else _events(before, track)
             arm, key = arm_and_key(bucket_of(name, bound) if asked.by_bound else name)
-            if events is None or key in both[arm]:
+            if before is None or key in both[arm] or not _is_plain(before, track.values):
                 return None
-            both[arm][key] = Counted(series, track.values, events)
+            both[arm][key] = Counted(series, before, track.values)
             found.append(series)
     return both if found == list(last.last) else None
 
 
-def _events(before: float, track: Track) -> list[float] | None:
-    values = [before, *track.values]
-    if not 0 <= min(values) <= max(values) < _WHOLE_MAX:
-        return None
-    if not all([one % 1 == 0 for one in values]):  # noqa: C419 - a list is twice as fast
-        return None
-    events = [now - then for then, now in pairwise(values)]
-    return None if min(events) < 0 else events
+def _is_plain(before: float, values: Sequence[float]) -> bool:
+    """Are they whole numbers that never fall?"""
+    if not 0 <= before <= values[0] or not values[-1] < _WHOLE_MAX or before % 1:
+        return False
+    never_falls = all(map(le, values, islice(values, 1, None)))
+    return never_falls and all(map(float.is_integer, values))
 
 
 def look_ahead(
@@ -107,6 +110,9 @@ def look_ahead(
 def _folded(rules: Rules, course: Course, shares: Shares, *, needed: float) -> tuple[int, Course]:
     """The looks, from the first on, whose evidence is surely below `needed`; and it."""
     limit = math.log(needed * _SURELY)
+    many = advance_many(rules, course, shares)
+    if many is not None and many[1] < limit:
+        return len(shares), many[0]
     for index, both in enumerate(shares):
         after = advance(rules, course, both)
         harm = after.harm
@@ -155,5 +161,5 @@ def _more(
 ) -> dict[str, float]:
     total = dict(before)
     for key, one in counters.items():
-        total[key] = total.get(key, 0.0) + sum(one.events[:looks])
+        total[key] = total.get(key, 0.0) + (one.values[looks - 1] - one.before)
     return total

@@ -49,8 +49,8 @@ class Arrivals:
 
     Attributes:
         count: where it is added.
-        parts: (slot, mean) of the kinds of requests that are told apart.
-        rest: mean of the other requests.
+        parts: slots of the kinds of requests that are told apart.
+        means: of the other requests, and of each of these kinds.
         goods: slots that count whatever is not in `parts`.
         sums: (slot, mean of one request).
         histograms: (slot, mean of each bucket).
@@ -58,8 +58,8 @@ class Arrivals:
     """
 
     count: Count
-    parts: tuple[tuple[str, float], ...]
-    rest: float
+    parts: tuple[str, ...]
+    means: tuple[float, ...]
     goods: tuple[str, ...]
     sums: tuple[tuple[str, float], ...]
     histograms: tuple[tuple[str, tuple[float, ...]], ...]
@@ -67,13 +67,11 @@ class Arrivals:
 
     def draw(self, draws: Draws | Expected) -> None:
         """Adds one interval's requests to the count."""
-        of = _Sessions(draws) if self.is_clustered else draws
-        poisson, all_of = of.poisson, of.poissons
+        all_of = (_Sessions(draws) if self.is_clustered else draws).poissons
         by_slot = self.count.by_slot
-        rest = poisson(self.rest)
+        rest, *numbers = all_of(self.means)
         total = rest
-        for slot, mean in self.parts:
-            number = poisson(mean)
+        for slot, number in zip(self.parts, numbers, strict=True):
             by_slot[slot] += number
             total += number
         for slot in self.goods:
@@ -137,8 +135,11 @@ def arrivals(
             count.by_slot.setdefault(slot.name, 0)
     return Arrivals(
         count=count,
-        parts=tuple((name, requests * share / whole) for name, share in shares.items()),
-        rest=requests * (1 - sum(shares.values()) / whole),
+        parts=tuple(shares),
+        means=(
+            requests * (1 - sum(shares.values()) / whole),
+            *(requests * share / whole for share in shares.values()),
+        ),
         goods=tuple(slot.name for slot in goods if bads),
         sums=tuple((s.name, numbers[s.name]) for s in slots if s.role is Role.SUM),
         histograms=tuple(

@@ -96,8 +96,12 @@ class _Stretch:
             _Watched(gate, view, rollout.adapters.sources[gate.source])
             for gate in view.judged_gates
         ]
-        self._ends_at, self._applied_at = view.hold_ends_at, view.applied_at
-        self._step = view.step
+        self._step, ends_at, applied_at = view.step, view.hold_ends_at, view.applied_at
+        self._known = None
+        if self._progress is not None and ends_at is not None and applied_at is not None:
+            self._known = StepProgress(
+                applied_at=applied_at, hold_ends_at=ends_at, outputs=self._progress.outputs
+            )
 
     def look_on(self, leaper: Leaper | None = None) -> None:
         """Measures whatever is due until something may have to be decided."""
@@ -157,12 +161,9 @@ class _Stretch:
         return self._advises_to_stay(now)
 
     def _advises_to_stay(self, now: datetime) -> bool:
-        step, progress = self._step, self._progress
-        if step is None or progress is None or self._ends_at is None or self._applied_at is None:
+        step, known = self._step, self._known
+        if step is None or known is None:
             return False
-        known = StepProgress(
-            applied_at=self._applied_at, hold_ends_at=self._ends_at, outputs=progress.outputs
-        )
         kind = self._rollout.adapters.kinds.steps[step.kind]
         return not isinstance(kind.advance(step.spec, known, now), GiveUp)
 

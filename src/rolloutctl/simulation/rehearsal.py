@@ -70,6 +70,14 @@ class Rehearsed:
     records: tuple[ev.Recorded, ...]
 
     @property
+    def story(self) -> tuple[tuple[datetime, ev.Event], ...]:
+        """What happened and when, without the judgements on the way."""
+        left_out = (ev.GateJudged, ev.Notified)  # the latter name the number of a record
+        return tuple(
+            (one.at, one.event) for one in self.records if not isinstance(one.event, left_out)
+        )
+
+    @property
     def is_aborted(self) -> bool:
         """Did a gate or a guardrail take it back?"""
         return self.exit_code == ExitCode.JUDGED_BAD

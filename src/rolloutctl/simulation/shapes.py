@@ -45,6 +45,9 @@ class Level(NamedTuple):
     errors: float
 
 
+_ALWAYS = Level(1.0, 1.0)
+
+
 class Weather:
     """The levels of one run, moment after moment."""
 
@@ -58,7 +61,7 @@ class Weather:
         """The level of the interval that begins at `second` of the run; time only goes on."""
         match self.shape:
             case Shape.STEADY | Shape.CLUSTERED:
-                return Level(1.0, 1.0)
+                return _ALWAYS
             case Shape.DIURNAL:
                 wave = math.sin(2 * math.pi * (second + lasting_s / 2) / DAY_S)
                 return Level(

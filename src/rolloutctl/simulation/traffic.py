@@ -73,7 +73,7 @@ class Traffic:
         self._shares: dict[str, dict[str, float]] = {}
         self._active: tuple[Fault, ...] = ()
         self._next_turn = 0.0
-        self._lambdas: dict[tuple[Level, float], list[_Work]] = {}
+        self._plans: dict[tuple[Level, float], _Plan] = {}
         self.counts: dict[tuple[str, str], Count] = {}
         for stream, target in streams.target.items():
             if stream:
@@ -177,23 +177,21 @@ class Traffic:
                 active.append(fault)
             turns += [moment for moment in (begins, ends) if moment > second]
         self._active, self._next_turn = tuple(active), min(turns)
-        self._lambdas.clear()
+        self._plans.clear()
 
     def _arrive(self, lasting_s: float) -> None:
         level = self._weather.at(self._second, lasting_s=lasting_s)
         known_as = (level, lasting_s)
-        work = self._lambdas.get(known_as)
-        if work is None:
-            work = self._lambdas[known_as] = self._plan(level, lasting_s)
-        for one in work:
+        plan = self._plans.get(known_as)
+        if plan is None:
+            plan = self._plans[known_as] = self._plan(level, lasting_s)
+        works, served = plan
+        for one in works:
             one.arrivals.draw(self._draws)
             for slot, events in one.excess:
                 self.harm[slot] = self.harm.get(slot, 0.0) + events
-        for target, shares in self._shares.items():
-            if not shares[CANARY]:
-                continue
-            served = self._rate(CANARY) * level.requests * lasting_s * shares[CANARY]
-            self.requests[target] = self.requests.get(target, 0.0) + served
+        for target, requests in served:
+            self.requests[target] = self.requests.get(target, 0.0) + requests
 
     def _rate(self, arm: str) -> float:
         rate = self._climate.requests_per_s
@@ -202,8 +200,8 @@ class Traffic:
                 rate = fault.changed(rate)
         return rate
 
-    def _plan(self, level: Level, lasting_s: float) -> list[_Work]:
-        """What is to be drawn in an interval like this one."""
+    def _plan(self, level: Level, lasting_s: float) -> _Plan:
+        """What is to be drawn in an interval like this one, and what each canary is sent."""
         works = []
         for stream, target, population, slots in self._parts:
             arm = _ARM_OF[population]
@@ -225,7 +223,11 @@ class Traffic:
             if population == CANARY:
                 excess = self._excess(slots, numbers, requests * level.errors)
             works.append(_Work(prepared, excess))
-        return works
+        return works, [
+            (target, self._rate(CANARY) * level.requests * lasting_s * shares[CANARY])
+            for target, shares in self._shares.items()
+            if shares[CANARY]
+        ]
 
     def _excess(
         self, slots: Sequence[Slot], numbers: Mapping[str, float], requests: float
@@ -252,6 +254,10 @@ class _Work(NamedTuple):
 
     arrivals: Arrivals
     excess: tuple[tuple[str, float], ...]
+
+
+#: What is drawn in an interval, and the requests of each target's canary.
+_Plan = tuple[Sequence[_Work], Sequence[tuple[str, float]]]
 
 
 def _shares_of(exposure: Exposure) -> dict[str, float]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rolloutctl.core.exposure import CANARY, FULL_BP, ZERO, Exposure
 from rolloutctl.core.foresight import Track
@@ -200,19 +200,49 @@ class VirtualSource:
         last_s = self._clock.second(moments[-1])
         if len(known) < len(asked) or is_silent or last_s > traffic.next_turn_s:
             return None
-        rows: list[list[tuple[float, ...]]] = [[] for _ in known]
+        columns: list[list[Any]] = [[] for _ in known]  # Any: as the reader's place has it
+        readers = [self._reader(place) for place in known]
+        each = [
+            (column.append, read) for column, read in zip(columns, readers, strict=True) if read
+        ]
+        if len(each) < len(known):
+            return None
         for at in moments:
             traffic.advance(self._clock.second(at))
-            for row, place in zip(rows, known, strict=True):
-                row.append(self._numbers(place))
+            for keep, read in each:
+                keep(read())
         self._at = None
-        if not all(row[0] for row in rows):
-            return None
-        found = {}
-        for query, place, row in zip(queries, known, rows, strict=True):
-            tracks = zip(self._labels(place), zip(*row, strict=True), strict=True)
-            found[query] = tuple([Track(labels, values) for labels, values in tracks])
-        return found
+        return {
+            query: self._tracks(place, column)
+            for query, place, column in zip(queries, known, columns, strict=True)
+        }
+
+    def _reader(self, place: Place) -> Callable[[], object] | None:
+        """Reads what `_tracks` makes the answers of; None while nothing was counted."""
+        traffic, slot = self._traffic, place.slot
+        if place.role is Role.EXPRESSION:
+            return partial(traffic.number, traffic.streams.slots[slot], CANARY)
+        counts = [traffic.counts.get((place.stream, one)) for one in place.populations]
+        there = [one for one in counts if one is not None]
+        if len(there) != 1 or len(counts) != 1:
+            return partial(self._numbers, place) if there else None
+        (count,) = there
+        if place.role is Role.HISTOGRAM:
+            return count.buckets[slot].copy
+        if place.role is Role.TOTAL:
+            return partial(getattr, count, "total")
+        return partial(count.by_slot.__getitem__, slot)
+
+    def _tracks(self, place: Place, column: Sequence[Any]) -> tuple[Track, ...]:  # Any: as above
+        """The series of an answer from what was read of it at each moment."""
+        if isinstance(column[0], tuple):
+            rows = column
+        elif place.role is Role.HISTOGRAM:
+            rows = [_cumulative(row) for row in column]
+        else:
+            return (Track((), [float(one) for one in column]),)
+        tracks = zip(self._labels(place), zip(*rows, strict=True), strict=True)
+        return tuple([Track(labels, values) for labels, values in tracks])
 
     def _labels(self, place: Place) -> tuple[tuple[tuple[str, str], ...], ...]:
         if place.role is not Role.HISTOGRAM:
@@ -240,12 +270,17 @@ class VirtualSource:
         if place.role is Role.HISTOGRAM:
             rows = [count.buckets[place.slot] for count in counts]
             row = rows[0] if len(rows) == 1 else [sum(cells) for cells in zip(*rows, strict=True)]
-            _, *numbers = accumulate(row, initial=0.0)  # one cumulative counter a bound
-            return tuple(numbers)
+            return _cumulative(row)
         number = 0.0
         for count in counts:
             number += count.total if place.role is Role.TOTAL else count.by_slot[place.slot]
         return (number,)
+
+
+def _cumulative(row: Sequence[float]) -> tuple[float, ...]:
+    """One cumulative counter a bound."""
+    _, *numbers = accumulate(row, initial=0.0)
+    return tuple(numbers)
 
 
 @lru_cache(maxsize=_BOUNDS_MAX)

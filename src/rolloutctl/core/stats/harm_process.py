@@ -100,6 +100,89 @@ def fold_tick(
     return fold_gains(process, gains(bad0 + bad1, bad1, share1, tolerated=tolerated, grid=grid))
 
 
+#: Bad events of a tick, the canary's, its share of all events, and what is not the factor's.
+_Row = tuple[float, float, float, float]
+
+
+def fold_ticks(
+    process: HarmProcess,
+    ticks: Sequence[tuple[tuple[float, float], tuple[float, float]]],
+    *,
+    tolerated: float,
+) -> tuple[HarmProcess, float]:
+    """What `fold_tick` makes of many ticks of (control, canary), one after the other.
+
+    The same operations in the same order for each factor, so the same to the last bit; in
+    a third of the time, because nothing is kept in between.
+
+    Returns:
+        The evidence, and the highest logarithm that any part of it had after any tick.
+    """
+    log1p, peak = math.log1p, -math.inf
+    rows = []
+    for (bad0, all0), (bad1, all1) in ticks:
+        if all0 > 0 and all1 > 0:
+            share1 = all1 / (all0 + all1)
+            base = log1p(share1 * (tolerated - 1)) if tolerated != 1 else 0.0
+            rows.append((bad0 + bad1, bad1, share1, base))
+    if not rows:
+        return process, peak
+    planned = max(0, process.planned - process.ticks)
+    share = -math.log(process.planned)
+    starts, laters = [], []
+    before = process.later or (-math.inf,) * len(process.start)
+    for factor, start, later in zip(GRID, process.start, before, strict=True):
+        point = _Point(factor=tolerated * factor - 1, log_factor=math.log(factor))
+        at, high = point.planned((start, later), rows[:planned], share=share)
+        at, higher = point.unplanned(at, rows[planned:])
+        peak = max(peak, high, higher)
+        starts.append(at[0])
+        laters.append(at[1])
+    ticks_after = process.ticks + len(rows)
+    return HarmProcess(process.planned, ticks_after, tuple(starts), tuple(laters)), peak
+
+
+class _Point(NamedTuple):
+    """One factor of the grid, over many ticks of (bad, the canary's bad, share, base)."""
+
+    factor: float
+    log_factor: float
+
+    def planned(
+        self, at: tuple[float, float], rows: Sequence[_Row], *, share: float
+    ) -> tuple[tuple[float, float], float]:
+        """(start, later) after ticks at which a harm may begin, and the higher one's peak."""
+        exp, log1p, peak = math.exp, math.log1p, -math.inf
+        factor, log_factor = self
+        start, later = at
+        for bad, bad1, share1, base in rows:
+            gain = bad1 * log_factor - bad * (log1p(share1 * factor) - base) if bad else 0.0
+            start += gain
+            later = gain + (
+                later + log1p(exp(share - later))
+                if later > share
+                else share + log1p(exp(later - share))
+            )
+            if start > peak:  # noqa: PLR1730 - a call would cost as much as all the rest
+                peak = start
+            if later > peak:  # noqa: PLR1730 - same
+                peak = later
+        return (start, later), peak
+
+    def unplanned(
+        self, at: tuple[float, float], rows: Sequence[_Row]
+    ) -> tuple[tuple[float, float], float]:
+        """The same after ticks beyond the plan."""
+        log1p, peak = math.log1p, -math.inf
+        factor, log_factor = self
+        start, later = at
+        for bad, bad1, share1, base in rows:
+            gain = bad1 * log_factor - bad * (log1p(share1 * factor) - base) if bad else 0.0
+            start, later = start + gain, later + gain
+            peak = max(peak, start, later)
+        return (start, later), peak
+
+
 def fold_gains(process: HarmProcess, gained: Sequence[float]) -> HarmProcess:
     """The evidence after a tick that adds `gained` to the logarithm of each grid point.
 
@@ -151,6 +234,8 @@ def gains(
         tolerated: θ0.
         grid: factors of θ0.
     """
+    if not bad:
+        return [0.0] * len(grid)
     log1p = math.log1p
     base = log1p(share1 * (tolerated - 1)) if tolerated != 1 else 0.0
     return [
