@@ -17,6 +17,7 @@ from rolloutctl.core.stats.harm_process import (
     begin,
     e_value,
     fold_tick,
+    fold_ticks,
 )
 
 COUNTS = st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda pair: tuple(sorted(pair)))
@@ -156,3 +157,25 @@ def test_a_canary_at_the_margin_is_shown_to_be_within_it_no_more_often_than_stat
 def test_a_harm_is_found():
     """Three times as bad is found within 40 ticks."""
     assert rate_of(runs=20, ticks=40, share=0.2, bad=0.02, harm=3.0) >= 0.95
+
+
+@given(
+    st.lists(st.tuples(COUNTS, COUNTS), max_size=40),
+    st.lists(st.tuples(COUNTS, COUNTS), max_size=40),
+    st.sampled_from([1.0, 1.25, 3.0]),
+    st.integers(1, 60),
+)
+def test_many_ticks_at_once_are_ticks_one_by_one_to_the_last_bit(before, ticks, tolerated, planned):
+    """Also across the end of the plan; and no part of the evidence was ever above its peak."""
+    process = after(before, planned=planned, tolerated=tolerated)
+
+    found, peak = fold_ticks(process, ticks, tolerated=tolerated)
+
+    highest = -math.inf
+    for control, canary in ticks:
+        known = process
+        process = fold_tick(process, control=control, canary=canary, tolerated=tolerated)
+        if process is not known:
+            highest = max(highest, *process.start, *process.later)
+    assert found == process
+    assert peak == highest
