@@ -107,20 +107,32 @@ def _parse(
     catalog: Catalog,
 ) -> tuple[Playbook | None, tuple[Problem, ...]]:
     file = os.fspath(path)
-    try:
-        root = read(file)
-    except InvalidPlaybook as error:
-        return None, error.problems
-    return parse_playbook(root, file=file, catalog=catalog, inputs=inputs, env=env)
+    root, told = _document(file)
+    if root is None:
+        return None, told
+    playbook, problems = parse_playbook(root, file=file, catalog=catalog, inputs=inputs, env=env)
+    if not told:
+        return playbook, problems
+    return None, tuple(sorted((*told, *problems), key=lambda one: (one.line, one.column)))
 
 
 def read(file: str) -> Node:
     """The one document in a file. Raises `InvalidPlaybook` with what YAML alone tells."""
-    report = Report(file)
-    root = _Reader(report=report).read(_text(file, report))
-    if root is None or report.has_errors:
-        raise InvalidPlaybook(report.problems)
+    root, problems = _document(file)
+    if root is None or problems:
+        raise InvalidPlaybook(problems)
     return root
+
+
+def _document(file: str) -> tuple[Node | None, tuple[Problem, ...]]:
+    """The document, None where a part of it is not known; and what YAML alone tells."""
+    report = Report(file)
+    reader = _Reader(report=report)
+    try:
+        root = reader.read(_text(file, report))
+    except InvalidPlaybook as full:
+        return None, full.problems
+    return (root if reader.is_whole else None), report.problems
 
 
 def _text(file: str, report: Report) -> str:
@@ -189,6 +201,8 @@ class _Reader:
     nodes: int = 0
     root: Node | None = None
     documents: int = 0
+    #: nothing is missing: with a key that stands twice the rest can be looked at all the same
+    is_whole: bool = True
 
     def read(self, text: str) -> Node | None:
         try:
@@ -202,6 +216,7 @@ class _Reader:
         return self.root
 
     def _tell_syntax(self, error: yaml.MarkedYAMLError) -> None:
+        self.is_whole = False
         mark = error.problem_mark or error.context_mark
         at = _position(mark) if mark else _at(1, 1)
         context = f" {error.context}" if error.context else ""
@@ -219,6 +234,7 @@ class _Reader:
                 at, f"aliases (*{event.anchor}) are not allowed", fix="repeat the text"
             )
             self._add(at)
+            self.is_whole = False
         elif isinstance(event, yaml.ScalarEvent):
             self._check_properties(event, at)
             plain = event.style in {None, ""}
@@ -236,6 +252,8 @@ class _Reader:
             self._add(self._closed(self.open.pop()))
 
     def _check_properties(self, event: Any, at: Node) -> None:  # Any: scalars and collections
+        if event.anchor or (event.tag and event.tag != "!"):
+            self.is_whole = False
         if event.anchor:
             message = f"anchors (&{event.anchor}) are not allowed"
             self.report.error(at, message, fix="repeat the text where it is needed")
@@ -268,6 +286,7 @@ class _Reader:
     def _is_usable_key(self, key: Node, seen: Mapping[str, Node]) -> bool:
         if key.kind != "scalar":
             self.report.error(key, "a key must be one word", fix="write KEY: VALUE")
+            self.is_whole = False
             return False
         first = seen.get(key.text)
         if first is not None:

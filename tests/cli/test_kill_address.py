@@ -62,7 +62,7 @@ def test_an_unusable_journal_fails_no_kill_and_is_told(rolloutctl, folder, addre
 
     assert said.exit_code == 0
     assert "may write flagd-file://$PWD/flags.json#half again" in said.err
-    assert "rolloutctl kill ROLLOUT --store JOURNAL" in said.err
+    assert "rolloutctl kill --store JOURNAL ROLLOUT" in said.err
     assert (folder / "journal.db").read_bytes() == content
 
 

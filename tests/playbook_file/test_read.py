@@ -56,7 +56,6 @@ BOMB = b"a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         (b"a: *x\n", 1, 4, "aliases (*x)"),
         (b"a: !!python/object:os.system {}\n", 1, 4, "tags"),
         (b"a: !x y\n", 1, 4, "tags (!x)"),
-        (b"a: 1\nb: 2\na: 3\n", 3, 1, "'a' stands here twice; first at line 1"),
         (b"? [a]\n: b\n", 1, 3, "a key must be one word"),
         (b"a: [1\nb: 2\n", 2, 2, "not YAML"),
         (b"a:\n\t- b\n", 2, 1, "not YAML"),
@@ -71,6 +70,22 @@ def test_what_is_no_playbook_is_refused_with_a_position(refused, content, line, 
     found = refused(content)
 
     assert (found[:2], message in found[2]) == ((line, column), True), found
+
+
+def test_a_key_that_stands_twice_hides_no_other_mistake(tmp_path):
+    """The first of both is read, and everything else of the file is told, in its order."""
+    path = tmp_path / "playbook.yaml"
+    path.write_bytes(b"name: 1 2\nkind: x\nname: b\n")
+
+    told = playbook_file.lint(path, inputs={}, env={}, catalog=CATALOG)
+
+    assert "'name' stands here twice; first at line 1" in told[-1].message
+    assert (told[-1].line, told[-1].column) == (3, 1)
+    assert {"name: '1 2' cannot be a name", "kind: 'x' is not one of: Playbook"} <= {
+        one.message for one in told
+    }
+    with pytest.raises(InvalidPlaybook):
+        playbook_file.load(path, inputs={}, env={}, catalog=CATALOG)
 
 
 def test_all_forbidden_things_of_a_file_are_told_at_once(tmp_path):

@@ -112,12 +112,11 @@ def _tell_trouble(console: Console, address: str, holding: Holding) -> None:
     rollout_id = holding.rollout_id
     if rollout_id:
         what, again = f"the open rollout {rollout_id} is NOT fenced and", rollout_id
-        store = ""
     else:
-        what, again, store = "an open rollout, if one drives it,", "ROLLOUT", " --store JOURNAL"
+        what, again = "an open rollout, if one drives it,", "--store JOURNAL ROLLOUT"
     console.talk(
         f"note: {holding.trouble}: {what} may write {address} again\n"
-        f"  hint: end it where its journal can be reached: rolloutctl kill {again}{store}; "
+        f"  hint: end it where its journal can be reached: rolloutctl kill {again}; "
         "or stop its driver, then kill again"
     )
 
