@@ -20,6 +20,7 @@ OWN_DISTRIBUTION = "rolloutctl"
 BUILT_INS: Mapping[str, Mapping[str, str]] = {
     "providers": {
         "flagd-file": "rolloutctl.providers.flagd_file:FlagdFile",
+        "launchdarkly": "rolloutctl.providers.launchdarkly:LaunchDarkly",
         "unleash": "rolloutctl.providers.unleash:Unleash",
     },
     "sources": {
