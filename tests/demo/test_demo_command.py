@@ -26,16 +26,20 @@ def _environ(tmp_path):
 
 
 def _demo(tmp_path, *arguments):
-    return subprocess.run(
-        [COMMAND, "demo", *arguments],
-        env=_environ(tmp_path),
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            [COMMAND, "demo", *arguments],
+            env=_environ(tmp_path),
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:  # what it waited for is the whole story
+        said = [(text or b"").decode() for text in (expired.stderr, expired.stdout)]
+        pytest.fail(f"not done after {TIMEOUT_S} s; it said:\n{said[0]}\n{said[1]}")
 
 
 def _demo_processes(folder):

@@ -135,8 +135,10 @@ def test_missing_unusable_and_old_are_told_apart(body, state):
 )
 def test_what_is_no_page_of_metrics_is_an_error(answer, error, message):
     """Never half of a page, never somebody else's page."""
+    # Only where no answer comes is the limit met: a busy machine answers late.
+    timeout_s = 0.3 if answer.fault is Fault.HANG else 10.0
     with ScriptedServer(answer) as server, pytest.raises(error, match=message):
-        OpenMetrics(OpenMetricsSpec(url=server.url, timeout_s=0.3)).query(counters("x"), AT)
+        OpenMetrics(OpenMetricsSpec(url=server.url, timeout_s=timeout_s)).query(counters("x"), AT)
 
 
 def test_one_moment_is_one_scrape_of_each_instance():
