@@ -87,4 +87,4 @@ def test_a_kill_that_is_stuck_offers_no_rollback():
     refused = requests.wrong_phase(rollout.state, "rollback")
 
     assert "rollback" not in refused.hint
-    assert "kill again" in refused.hint
+    assert "rolloutctl kill r-test" in refused.hint
