@@ -116,9 +116,7 @@ def advance_many(
         if bad0 + bad1 > FREQUENT_SHARE * (all0 + all1):
             return None
     harm, peak = fold_ticks(course.harm, shares, tolerated=accepted.amount)
-    seen = course.control
-    for control, _ in shares:
-        seen = seen.seen(control)
+    seen = course.control.seen(*[control for control, _ in shares])
     return Course(harm, course.worth, seen), peak
 
 

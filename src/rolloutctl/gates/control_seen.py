@@ -56,15 +56,15 @@ class ControlSeen(NamedTuple):
             self.looks + 1,
         )
 
-    def seen(self, control: Share) -> ControlSeen:
-        """`glanced` and `learned` in one: most of what is done with it."""
-        bad, total = control
-        before_bad, before, recent, squares, looks = self
-        recent = (*recent, control)[-RECENT_LOOKS:]
-        if total <= 0:
-            return ControlSeen(before_bad, before, recent, squares, looks)
-        squares += bad * bad / total
-        return ControlSeen(before_bad + bad, before + total, recent, squares, looks + 1)
+    def seen(self, *controls: Share) -> ControlSeen:
+        """`glanced` and `learned` of one look after the other: most of what is done with it."""
+        bad, total, recent, squares, looks = self
+        for some, whole in controls:
+            if whole > 0:
+                bad, total, looks = bad + some, total + whole, looks + 1
+                squares += some * some / whole
+        recent = (*recent, *controls[-RECENT_LOOKS:])[-RECENT_LOOKS:]
+        return ControlSeen(bad, total, recent, squares, looks)
 
     def is_worse_than(self, limit: float) -> bool:
         """Is it unhealthy itself, as far as one can say? Never with a limit of 0."""

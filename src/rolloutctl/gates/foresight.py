@@ -125,6 +125,8 @@ def _folded(rules: Rules, course: Course, shares: Shares, *, needed: float) -> t
 
 def _until_idle(idle: tuple[int, int], shares: Shares) -> int:
     """The looks before an arm has had no event for too long."""
+    if all(all0 > 0 and all1 > 0 for (_, all0), (_, all1) in shares):
+        return len(shares)
     for index, one in enumerate(shares):
         idle = idle_after(idle, (one,))
         if max(idle) >= IDLE_LOOKS_MAX:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import add
+from typing import NamedTuple
 
 from rolloutctl.simulation.draws import Draws, Expected
 from rolloutctl.simulation.latency import bucket_shares
-from rolloutctl.simulation.shapes import SESSION_CORRELATION, SESSION_REQUESTS, Level
+from rolloutctl.simulation.shapes import SESSION_CORRELATION, SESSION_REQUESTS
 from rolloutctl.simulation.streams import Role, Slot
 
 #: Standard deviation of the logarithm of what a request costs: p99 is ten times the median.
 COST_LOG_SD = 1.0
+#: Kinds of intervals whose means are kept: levels come back in every run.
+_MEANS_MAX = 16_384
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,33 +47,29 @@ class Count:
             row[:] = other.buckets.get(slot) or [0] * len(row)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
+class Arrivals(NamedTuple):
     """Means of everything that an interval brings; `draw` lets it happen.
 
     Attributes:
-        count: where it is added.
+        counted: where it is added.
         parts: slots of the kinds of requests that are told apart.
-        means: of the other requests, and of each of these kinds.
+        kinds: draws the other requests, and those of each of these kinds.
         goods: slots that count whatever is not in `parts`.
         sums: (slot, mean of one request).
-        histograms: (slot, mean of each bucket).
-        is_clustered: requests come in sessions, some of which share one fate.
+        histograms: (slot, draws the requests of each bucket).
     """
 
-    count: Count
+    counted: Count
     parts: tuple[str, ...]
-    means: tuple[float, ...]
+    kinds: Callable[[], Sequence[float]]
     goods: tuple[str, ...]
     sums: tuple[tuple[str, float], ...]
-    histograms: tuple[tuple[str, tuple[float, ...]], ...]
-    is_clustered: bool
+    histograms: tuple[tuple[str, Callable[[], Sequence[float]]], ...]
 
     def draw(self, draws: Draws | Expected) -> None:
         """Adds one interval's requests to the count."""
-        all_of = (_Sessions(draws) if self.is_clustered else draws).poissons
-        by_slot = self.count.by_slot
-        rest, *numbers = all_of(self.means)
+        by_slot = self.counted.by_slot
+        rest, *numbers = self.kinds()
         total = rest
         for slot, number in zip(self.parts, numbers, strict=True):
             by_slot[slot] += number
@@ -78,10 +78,10 @@ class Arrivals:
             by_slot[slot] += rest
         for slot, mean in self.sums:
             by_slot[slot] += draws.sum_of(total, mean=mean, log_sd=COST_LOG_SD)  # type: ignore[arg-type]  # whole numbers where drawn, means where expected
-        for slot, means in self.histograms:
-            buckets = self.count.buckets[slot]
-            buckets[:] = map(add, buckets, all_of(means))
-        self.count.total += total
+        for slot, drawn in self.histograms:
+            buckets = self.counted.buckets[slot]
+            buckets[:] = map(add, buckets, drawn())
+        self.counted.total += total
 
 
 class _Sessions:
@@ -97,55 +97,71 @@ class _Sessions:
         together = self._draws.poisson(mean * SESSION_CORRELATION / SESSION_REQUESTS)
         return SESSION_REQUESTS * together + self._draws.poisson(mean * (1 - SESSION_CORRELATION))
 
-    def poissons(self, means: Sequence[float]) -> list[float]:
-        return [self.poisson(mean) for mean in means]
+    def row(self, means: Sequence[float]) -> Callable[[], list[float]]:
+        return lambda: [self.poisson(mean) for mean in means]
+
+
+class _Means(NamedTuple):
+    """What an interval brings on average: of the kinds of requests, and of each bucket."""
+
+    parts: tuple[str, ...]
+    kinds: tuple[float, ...]
+    histograms: tuple[tuple[str, tuple[float, ...]], ...]
 
 
 def arrivals(
     count: Count,
-    slots: Sequence[Slot],
-    numbers: Mapping[str, float],
+    numbers: Mapping[Slot, float],
     *,
     requests: float,
-    level: Level,
+    errors: float,
+    draws: Draws | Expected,
     is_clustered: bool = False,
 ) -> Arrivals:
     """Prepares an interval.
 
     Args:
         count: where it is counted; gets a place for every slot.
-        slots: of the stream.
-        numbers: each slot's share, mean or p99.
+        numbers: the share, mean or p99 of each slot of the stream.
         requests: mean number of requests in the interval.
-        level: what multiplies the shares of bad requests.
-        is_clustered: requests come in sessions.
+        errors: what multiplies the shares of bad requests.
+        draws: where chance comes from.
+        is_clustered: requests come in sessions, some of which share one fate.
     """
-    bads = [slot for slot in slots if slot.role is Role.BAD]
-    goods = [slot for slot in slots if slot.role is Role.GOOD]
-    if bads:
-        shares = {slot.name: min(1.0, numbers[slot.name] * level.errors) for slot in bads}
-    else:
-        missed = {slot.name: min(1.0, (1 - numbers[slot.name]) * level.errors) for slot in goods}
-        shares = {name: 1 - share for name, share in missed.items()}
-    whole = max(1.0, sum(shares.values()))
-    for slot in slots:
+    for slot in numbers:
         if slot.role is Role.HISTOGRAM:
             count.buckets.setdefault(slot.name, [0] * (len(slot.bounds_s) + 1))
         else:
             count.by_slot.setdefault(slot.name, 0)
+    means = _means(tuple(numbers.items()), requests=requests, errors=errors)
+    row = (_Sessions(draws) if is_clustered else draws).row
+    has_bad = any(slot.role is Role.BAD for slot in numbers)
     return Arrivals(
-        count=count,
-        parts=tuple(shares),
-        means=(
-            requests * (1 - sum(shares.values()) / whole),
-            *(requests * share / whole for share in shares.values()),
+        counted=count,
+        parts=means.parts,
+        kinds=row(means.kinds),
+        goods=tuple(s.name for s in numbers if s.role is Role.GOOD and has_bad),
+        sums=tuple((s.name, mean) for s, mean in numbers.items() if s.role is Role.SUM),
+        histograms=tuple((name, row(buckets)) for name, buckets in means.histograms),
+    )
+
+
+@lru_cache(maxsize=_MEANS_MAX)
+def _means(known: tuple[tuple[Slot, float], ...], *, requests: float, errors: float) -> _Means:
+    """The means of an interval: many runs have the same ones."""
+    bad = {s.name: min(1.0, n * errors) for s, n in known if s.role is Role.BAD}
+    if not bad:  # told by the good ones
+        bad = {s.name: 1 - min(1.0, (1 - n) * errors) for s, n in known if s.role is Role.GOOD}
+    whole = max(1.0, sum(bad.values()))
+    return _Means(
+        parts=tuple(bad),
+        kinds=(
+            requests * (1 - sum(bad.values()) / whole),
+            *(requests * share / whole for share in bad.values()),
         ),
-        goods=tuple(slot.name for slot in goods if bads),
-        sums=tuple((s.name, numbers[s.name]) for s in slots if s.role is Role.SUM),
         histograms=tuple(
-            (s.name, tuple(requests * one for one in bucket_shares(numbers[s.name], s.bounds_s)))
-            for s in slots
+            (s.name, tuple([requests * one for one in bucket_shares(n, s.bounds_s)]))
+            for s, n in known
             if s.role is Role.HISTOGRAM
         ),
-        is_clustered=is_clustered,
     )

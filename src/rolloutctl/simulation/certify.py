@@ -29,7 +29,7 @@ JOBS_MAX = 256
 #: Harmed runs of an effect, as a part of the healthy ones; and at least.
 HARMED_PART, HARMED_MIN = 10, 20
 #: Of so many runs one is driven by the complete engine too, and must be the same.
-CHECK_EVERY = 200
+CHECK_EVERY = 250
 #: A run that has not ended after so many times its holds (and this many seconds) waits for
 #: data that its traffic does not bring: it is stalled.
 PATIENCE, PATIENCE_MIN_S = 2.0, 3_600.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 from functools import lru_cache
 from random import Random
 
@@ -51,7 +52,7 @@ def poisson_table(mean: float) -> Table:
 
 
 @lru_cache(maxsize=_ROWS_MAX)
-def _row(means: tuple[float, ...]) -> tuple[Table, ...] | None:
+def _tables(means: tuple[float, ...]) -> tuple[Table, ...] | None:
     """The tables of several means; None where one of them needs none."""
     if not all(0 < mean <= TABLE_MEAN_MAX for mean in means):
         return None
@@ -75,13 +76,13 @@ class Draws:
         low, below = poisson_table(mean)
         return low + bisect_left(below, self.uniform())
 
-    def poissons(self, means: tuple[float, ...]) -> list[int]:
-        """One number for each mean, as `poisson` would have drawn them one by one."""
-        row = _row(means)
-        if row is None:
-            return [self.poisson(mean) for mean in means]
+    def row(self, means: tuple[float, ...]) -> Callable[[], list[int]]:
+        """Draws one number for each mean, as `poisson` would one by one, again and again."""
+        tables = _tables(means)
+        if tables is None:
+            return lambda: [self.poisson(mean) for mean in means]
         uniform = self.uniform
-        return [low + bisect_left(below, uniform()) for low, below in row]
+        return lambda: [low + bisect_left(below, uniform()) for low, below in tables]
 
     def state(self) -> object:
         """Where chance is now; `go_back` to it repeats what comes after."""
@@ -124,9 +125,9 @@ class Expected:
         """The mean itself."""
         return max(0.0, mean)
 
-    def poissons(self, means: tuple[float, ...]) -> list[float]:
-        """The means themselves."""
-        return [max(0.0, mean) for mean in means]
+    def row(self, means: tuple[float, ...]) -> Callable[[], list[float]]:
+        """The means themselves, again and again."""
+        return lambda: [max(0.0, mean) for mean in means]
 
     def state(self) -> object:
         """Without chance there is none."""

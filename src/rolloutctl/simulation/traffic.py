@@ -74,19 +74,22 @@ class Traffic:
         self._active: tuple[Fault, ...] = ()
         self._next_turn = 0.0
         self._plans: dict[tuple[Level, float], _Plan] = {}
+        self._works: dict[tuple[str, str, float, float], _Work] = {}
         self.counts: dict[tuple[str, str], Count] = {}
         for stream, target in streams.target.items():
             if stream:
                 self._shares.setdefault(target, _shares_of(ZERO))
         self._parts = [
-            (stream, streams.target[stream], population, self._slots(stream))
+            self._part(stream, population)
             for stream in streams.target
             if stream
             for population in streams.populations(stream)
         ]
 
-    def _slots(self, stream: str) -> tuple[Slot, ...]:
-        return tuple(s for s in self.streams.slots.values() if s.stream == stream)
+    def _part(self, stream: str, population: str) -> _Part:
+        slots = tuple(s for s in self.streams.slots.values() if s.stream == stream)
+        errs = any(slot.role in (Role.BAD, Role.GOOD) for slot in slots)
+        return _Part(stream, self.streams.target[stream], population, slots, errs)
 
     # -- what happens to it ---------------------------------------------------
 
@@ -178,6 +181,7 @@ class Traffic:
             turns += [moment for moment in (begins, ends) if moment > second]
         self._active, self._next_turn = tuple(active), min(turns)
         self._plans.clear()
+        self._works.clear()
 
     def _arrive(self, lasting_s: float) -> None:
         level = self._weather.at(self._second, lasting_s=lasting_s)
@@ -203,31 +207,37 @@ class Traffic:
     def _plan(self, level: Level, lasting_s: float) -> _Plan:
         """What is to be drawn in an interval like this one, and what each canary is sent."""
         works = []
-        for stream, target, population, slots in self._parts:
-            arm = _ARM_OF[population]
-            requests = self._rate(arm) * level.requests * lasting_s
-            requests *= self._shares[target][population]
+        for part in self._parts:
+            requests = self._rate(_ARM_OF[part.population]) * level.requests * lasting_s
+            requests *= self._shares[part.target][part.population]
             if requests <= 0:
                 continue
-            numbers = {slot.name: self.number(slot, arm) for slot in slots}
-            count = self.counts.setdefault((stream, population), Count())
-            prepared = arrivals(
-                count,
-                slots,
-                numbers,
-                requests=requests,
-                level=level,
-                is_clustered=self._climate.shape is Shape.CLUSTERED,
-            )
-            excess: tuple[tuple[str, float], ...] = ()
-            if population == CANARY:
-                excess = self._excess(slots, numbers, requests * level.errors)
-            works.append(_Work(prepared, excess))
+            known_as = (part.stream, part.population, requests, level.errors if part.errs else 1.0)
+            work = self._works.get(known_as)
+            if work is None:
+                work = self._works[known_as] = self._work(part, requests, level.errors)
+            works.append(work)
         return works, [
             (target, self._rate(CANARY) * level.requests * lasting_s * shares[CANARY])
             for target, shares in self._shares.items()
             if shares[CANARY]
         ]
+
+    def _work(self, part: _Part, requests: float, errors: float) -> _Work:
+        """The draws of one population's requests, at that level of errors."""
+        arm, slots = _ARM_OF[part.population], part.slots
+        numbers = {slot.name: self.number(slot, arm) for slot in slots}
+        prepared = arrivals(
+            self.counts.setdefault((part.stream, part.population), Count()),
+            {slot: numbers[slot.name] for slot in slots},
+            requests=requests,
+            errors=errors,
+            draws=self._draws,
+            is_clustered=self._climate.shape is Shape.CLUSTERED,
+        )
+        is_canary = part.population == CANARY
+        excess = self._excess(slots, numbers, requests * errors) if is_canary else ()
+        return _Work(prepared, excess)
 
     def _excess(
         self, slots: Sequence[Slot], numbers: Mapping[str, float], requests: float
@@ -247,6 +257,16 @@ class Memory(NamedTuple):
     harm: Mapping[str, float]
     weather: Weather
     chance: object
+
+
+class _Part(NamedTuple):
+    """One population of one stream."""
+
+    stream: str
+    target: str
+    population: str
+    slots: tuple[Slot, ...]
+    errs: bool  # some of its requests go wrong, at a level that changes
 
 
 class _Work(NamedTuple):
