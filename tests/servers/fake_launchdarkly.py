@@ -114,7 +114,7 @@ class FakeLaunchDarkly:
                 "_id": new_id("audit"),
                 "_links": {},
                 "_accountId": "account",
-                "date": _DATE_MS,
+                "date": _DATE_MS + 1_000 * len(self.audit),
                 "kind": "flag",
                 "name": flag["key"],
                 "description": "",

@@ -31,7 +31,7 @@ def note(base: str, headers: Mapping[str, str], now: datetime) -> None:
     remaining = [_whole(headers[name]) for name in _REMAINING if name in headers]
     known = [each for each in remaining if each is not None]
     if known:
-        ends_at = now.timestamp() + wait_s(headers, now)
+        ends_at = now.timestamp() + min(wait_s(headers, now), WINDOW_S)
         with _lock:
             _left[base] = (min(known), ends_at)
 
@@ -41,7 +41,7 @@ def reserved_s(base: str, now: datetime) -> float:
     with _lock:
         remaining, ends_at = _left.get(base, (RESERVED_CALLS + 1, 0.0))
     left_s = ends_at - now.timestamp()
-    return max(0.0, min(left_s, WINDOW_S)) if remaining <= RESERVED_CALLS else 0.0
+    return max(0.0, left_s) if remaining <= RESERVED_CALLS else 0.0
 
 
 def wait_s(headers: Mapping[str, str], now: datetime) -> float:

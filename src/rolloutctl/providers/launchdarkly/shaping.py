@@ -57,7 +57,7 @@ def shaped(flag: Flag, wanted: Exposure, arms: Arms, maker: Maker) -> Configurat
         place = place_of(flag.found, arms)
     except ValueError as error:
         raise Rejected(f"{flag.key}: {error}", hint="correct `rule` in the target") from error
-    _check_place(flag, place, maker)
+    _check_place(flag, place, arms, maker)
     result = _shape(flag, flat, arms, maker)
     if not flag.found.on:
         result = _turned_on(flag, result, arms)
@@ -73,7 +73,7 @@ def shaped(flag: Flag, wanted: Exposure, arms: Arms, maker: Maker) -> Configurat
     return result
 
 
-def _check_place(flag: Flag, place: Rule | None, maker: Maker) -> None:
+def _check_place(flag: Flag, place: Rule | None, arms: Arms, maker: Maker) -> None:
     """Raises `Rejected` if a rollout there is not one that can be driven."""
     serve = place.serve if place else flag.found.fallthrough
     driver = release_of(serve)
@@ -86,6 +86,11 @@ def _check_place(flag: Flag, place: Rule | None, maker: Maker) -> None:
             f"{flag.key}: its rollout has {', '.join(sorted(serve.unwritable))}, which the API"
             " cannot write: changing it would deal every context anew",
             hint="serve the control by one variation there, then plan again",
+        )
+    if serve.variation not in {"", arms.control, arms.canary}:
+        raise Rejected(
+            f"{flag.key} serves {flag.label(serve.variation)} there, which is neither arm",
+            hint=f"serve {flag.label(arms.control)} there by hand, then plan again",
         )
     found = Maker(serve.context_kind, serve.bucket_by)
     if serve.weights and found != maker:
