@@ -7,6 +7,7 @@ rolloutctl's own. Everybody else's rules and individual targets are left alone, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, split
@@ -149,9 +150,8 @@ def _served_by_rules(found: Configuration, arms: Arms, kind: str) -> Served:
     if bp:
         raise _Unsayable(f"the rule {AUDIENCE!r} and the default rule both serve the canary")
     cohort = cohort_of(audience[0].clauses, kind)
-    if cohort is None:
-        raise _Unsayable(f"the rule {AUDIENCE!r} was edited: it has no clauses")
-    # Of several the first decides; a write that was doubled on the way makes two.
+    if cohort is None or not _are_twins(audience):
+        raise _Unsayable(f"the rule {AUDIENCE!r} was edited")
     return Served(share_bp(audience[0].serve, arms), audience=cohort, include=included)
 
 
@@ -161,12 +161,17 @@ def _included(found: Configuration, own: list[Rule], arms: Arms, kind: str) -> C
     if not own or is_only(own[0].serve, arms.control):
         return None
     cohort = cohort_of(own[0].clauses, kind)
-    is_first = live[: len(own)] == own
+    is_first = live[0] is own[0] and _are_twins(own)
     is_whole = own[0].serve.variation not in {"", arms.control}
     is_canary = own[0].serve.variation == arms.canary or not arms.canary
     if cohort is None or not (is_first and is_whole and is_canary):
         raise _Unsayable(f"the rule {INCLUDE!r} was edited or moved")
     return cohort
+
+
+def _are_twins(rules: list[Rule]) -> bool:
+    """A write that was doubled on the way makes two; the first then decides for both."""
+    return all(replace(each, id="") == replace(rules[0], id="") for each in rules)
 
 
 def share_bp(serve: Serve, arms: Arms) -> int:
