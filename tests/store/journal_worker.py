@@ -82,8 +82,7 @@ def write_forever(journal):
 def main():
     """journal_worker.py PATH ROLE [ARGUMENT]."""
     path, role, *rest = sys.argv[1:]
-    limit_s = 1.0 if role == "fence" else 30.0
-    journal = SqliteJournal(Path(path), busy_limit_s=limit_s)
+    journal = SqliteJournal(Path(path), busy_limit_s=30.0)
     match role:
         case "append":
             append_optimistically(journal, int(rest[0]))

@@ -54,7 +54,10 @@ def test_processes_never_share_a_seq(path):
 
 @pytest.mark.parametrize("run", range(5))
 def test_no_intent_follows_a_fence(path, run):
-    """However hard two drivers write, the fence gets in within 1 s and ends their intents."""
+    """However hard two drivers write, the fence gets in and ends their intents.
+
+    How soon depends on the machine; a kill waits a second for it and then goes on without.
+    """
     journal = SqliteJournal(path)
     journal.acquire_lease("r-1", f"runner-{run}", now=EPOCH, ttl_s=60.0)
     drivers = [start(path, "intend", name) for name in ("flag", "route")]
