@@ -6,9 +6,9 @@ minimum sample mean the same for all of them. What a verdict leads to is not dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from rolloutctl.core.events import GateRecord
 from rolloutctl.core.json_types import Json
@@ -19,8 +19,7 @@ from rolloutctl.core.verdict import Outcome, Verdict
 GAP_INTERVALS = 3.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tally:
+class _Tally(NamedTuple):
     """What is counted within one step. Failures add up; the others are in a row.
 
     NO_DATA and ERROR do not end each other's row: with both alternating nothing is known.
@@ -132,9 +131,9 @@ def _count(tally: _Tally, outcome: Outcome) -> _Tally:
         case Outcome.INCONCLUSIVE:
             return _Tally(failures=tally.failures)
         case Outcome.NO_DATA:
-            return replace(tally, silences=tally.silences + 1, passes_in_row=0)
+            return tally._replace(silences=tally.silences + 1, passes_in_row=0)
         case Outcome.ERROR:
-            return replace(tally, errors=tally.errors + 1, passes_in_row=0)
+            return tally._replace(errors=tally.errors + 1, passes_in_row=0)
         case _:
             assert_never(outcome)
 

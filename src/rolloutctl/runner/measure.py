@@ -145,12 +145,11 @@ def judge(view: View, one: Asked, readings: Mapping[tuple[str, Query], Reading])
     record = next_record(
         previous, verdict, evidence, limits=gate.limits, now=view.now, since=one.context.since
     )
-    record = evolve(
-        record,
-        is_guardrail=gate.name in view.playbook.guardrails,
-        is_carried=bool(getattr(kind, "carries_evidence", False)),
-        is_kept=bool(getattr(kind, "keeps_evidence", False)),
-    )
+    is_guardrail = gate.name in view.playbook.guardrails
+    is_carried = bool(getattr(kind, "carries_evidence", False))
+    is_kept = bool(getattr(kind, "keeps_evidence", False))
+    if is_guardrail or is_carried or is_kept:
+        record = evolve(record, is_guardrail=is_guardrail, is_carried=is_carried, is_kept=is_kept)
     return ev.GateJudged(
         gate=gate.name,
         step=view.state.steps_left,
