@@ -11,6 +11,7 @@ from rolloutctl.core.measurement import Reading
 from rolloutctl.core.verdict import Verdict
 from rolloutctl.ui.documents import time_json, verdict_json
 from rolloutctl.ui.event_view import EventLines
+from rolloutctl.ui.evidence_view import evidence_text
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.story_view import story_text
 from rolloutctl.ui.table import wrapped
@@ -75,7 +76,9 @@ def explain_story(explanation: Explanation, width: int) -> str:
         for one in explanation.replayed
         if not one.is_identical
     }
-    return story_text(explanation.records, width, notes=different)
+    story = story_text(explanation.records, width, notes=different)
+    evidence = evidence_text(explanation.records, width)
+    return f"{story}\n\n{evidence}" if evidence else story
 
 
 def explain_document(explanation: Explanation) -> Mapping[str, Json]:
