@@ -14,8 +14,8 @@ from functools import partial
 from rolloutctl.core import events as ev
 from rolloutctl.core.machine import allows, fold
 from rolloutctl.core.ports import Clock, Journal
-from rolloutctl.errors import IllegalEvent, JournalUnavailable, RolloutctlError, Stale
-from rolloutctl.runner import requests
+from rolloutctl.errors import RolloutctlError, Stale
+from rolloutctl.runner.fence_alone import fence_alone
 from rolloutctl.runner.kill import FanOut, KillOrder, KillReport, at_once, kill_targets
 from rolloutctl.runner.kill_account import result_events
 from rolloutctl.runner.workers import Begun
@@ -27,8 +27,6 @@ FENCE_LIMIT_S = 1.2
 LATE_LIMIT_S = 0.5
 #: How long the journal may take for the account of a kill, in seconds.
 ACCOUNT_LIMIT_S = 5.0
-#: How often the fence is offered to a journal that moves and cannot be followed.
-BLIND_TRIES = 100
 #: How often the account of a kill is offered to a moving journal.
 ACCOUNT_TRIES = 100
 
@@ -92,7 +90,7 @@ class _Fencing:
         self.trouble = "there is no usable journal"
         self._begun: Begun[str] | None = None
         if journal is not None:
-            work = partial(_fence, rollout_id, journal, clock, fence)
+            work = partial(fence_alone, rollout_id, journal=journal, clock=clock, fence=fence)
             self._begun = Begun(work, name="fence")
 
     def ends_within(self, limit_s: float) -> bool:
@@ -108,47 +106,6 @@ class _Fencing:
         except RolloutctlError as error:
             self.trouble = error.message
         return True
-
-
-def _fence(rollout_id: str, journal: Journal, clock: Clock, fence: ev.KillRequested) -> str:
-    """Records the fence; returns why the rollout cannot be followed, or "".
-
-    Raises whatever the journal has against it.
-    """
-    try:
-        requests.request(
-            journal,
-            clock,
-            rollout_id,
-            lambda state: None if state.phase.is_terminal else fence,
-        )
-    except (IllegalEvent, JournalUnavailable) as error:
-        if isinstance(error, JournalUnavailable) and error.retry_after_s is not None:
-            raise  # it was locked, and has had its time
-        if not _is_fenced_blindly(rollout_id, journal, clock, fence):
-            raise
-        return error.message
-    return ""
-
-
-def _is_fenced_blindly(
-    rollout_id: str, journal: Journal, clock: Clock, fence: ev.KillRequested
-) -> bool:
-    """Whether the fence stands behind events that this program cannot read.
-
-    SAFETY: it is the one event that every open rollout takes, and the journal itself
-    refuses intents after it. What came of the kill is left to a program that can read them.
-    """
-    for _ in range(BLIND_TRIES):
-        head = journal.heads().get(rollout_id)
-        if head is None:
-            return False
-        try:
-            journal.append(rollout_id, [fence], at=clock.now(), expect_seq=head, epoch=None)
-        except Stale:
-            continue
-        return True
-    return False
 
 
 def _recorded(account: Callable[[], None]) -> str:

@@ -1,4 +1,4 @@
-"""The fence of a rollout whose targets this process cannot reach: its driver kills them.
+"""The fence of a kill: in the journal, whatever stands before it there.
 
 `runner.fence` kills what it fences. Where the provider of a target is missing here, or not
 even the rollout's start can be read, the fence alone still ends its writes.
@@ -15,12 +15,13 @@ from rolloutctl.runner import requests
 BLIND_TRIES = 100
 
 
-def fence_alone(
-    rollout_id: str, *, journal: Journal, clock: Clock, fence: ev.KillRequested
-) -> None:
-    """Records the kill and nothing else; one that is over or fenced already is left alone.
+def fence_alone(rollout_id: str, *, journal: Journal, clock: Clock, fence: ev.KillRequested) -> str:
+    """Records the kill and nothing else; one that is over is left alone.
 
     May hang as the journal does: call it within a limit.
+
+    Returns:
+        Why the rollout cannot be followed, "" if it can; the fence stands either way.
 
     Raises:
         JournalUnavailable: it could not be written; `IllegalEvent`, `Stale` likewise.
@@ -31,25 +32,32 @@ def fence_alone(
             journal,
             clock,
             rollout_id,
-            lambda state: None if state.phase.is_terminal or state.killed_at else fence,
+            lambda state: None if state.phase.is_terminal else fence,
         )
     except (IllegalEvent, JournalUnavailable) as error:
         if isinstance(error, JournalUnavailable) and error.retry_after_s is not None:
             raise  # it was locked, and has had its time
-        _fence_blindly(rollout_id, journal, clock, fence)
+        if not _is_fenced_blindly(rollout_id, journal, clock, fence):
+            raise
+        return error.message
+    return ""
 
 
-def _fence_blindly(
+def _is_fenced_blindly(
     rollout_id: str, journal: Journal, clock: Clock, fence: ev.KillRequested
-) -> None:
-    """SAFETY: the one event that every open rollout takes, whatever stands before it."""
+) -> bool:
+    """Whether the fence stands behind events that this program cannot read.
+
+    SAFETY: it is the one event that every open rollout takes, and the journal itself
+    refuses intents after it. What came of the kill is left to a program that can read them.
+    """
     for _ in range(BLIND_TRIES):
         head = journal.heads().get(rollout_id)
         if head is None:
-            return  # it is over: nothing of it writes any more
+            return False
         try:
             journal.append(rollout_id, [fence], at=clock.now(), expect_seq=head, epoch=None)
         except Stale:
             continue
-        return
-    raise Stale(f"{rollout_id}: the journal moved {BLIND_TRIES} times in a row")
+        return True
+    return False
