@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 
@@ -11,6 +12,14 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from rolloutctl.core.stats.holm import holm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frozen():
+    """statsmodels collects all garbage at every call: half a minute where much is loaded."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @settings(deadline=None)
