@@ -16,7 +16,7 @@ from rolloutctl.core.stats.holm import holm
 
 @pytest.fixture(autouse=True, scope="module")
 def _frozen():
-    """statsmodels collects all garbage at every call: half a minute where much is loaded."""
+    """Statsmodels collects all garbage at every call: half a minute where much is loaded."""
     gc.freeze()
     yield
     gc.unfreeze()
