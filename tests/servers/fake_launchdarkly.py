@@ -34,9 +34,7 @@ class FakeLaunchDarkly:
 
     def __init__(self):
         self.flags = {}
-        self.environments = {
-            name: {"key": name, "name": name, "critical": name == "production"} for name in SDK_KEYS
-        }
+        self.environments = {name: _settings(name) for name in SDK_KEYS}
         self.audit = []
         #: name of the list -> its items, for every flag and environment
         self.lists = {"scheduled-changes": [], "workflows": [], "approval-requests": []}
@@ -158,7 +156,8 @@ class FakeLaunchDarkly:
             raise Refused(403, "forbidden", "this resource is in beta")
         if name not in self.lists:
             raise Refused(404, "not_found", "Invalid resource identifier")
-        return {"items": self.lists[name], "_links": {}}
+        items = self.lists[name]
+        return {"items": items, "_links": {}, "totalCount": len(items)}
 
     def _flag(self, seen, key, query):
         if seen.method == "PATCH":
@@ -175,6 +174,9 @@ class FakeLaunchDarkly:
         flag = copy.deepcopy(self.flags[key])
         wanted = query.get("env") or list(flag["environments"])
         own = {name: each for name, each in flag["environments"].items() if name in wanted}
+        for each in own.values():
+            if each["offVariation"] is None:
+                del each["offVariation"]  # a flag without one does not say so
         return {**flag, "environments": own}
 
     # -- what SDKs get ----------------------------------------------------------------
@@ -199,6 +201,26 @@ class FakeLaunchDarkly:
         """The SDK has gone."""
         with self._lock:
             self._streams[environment].remove(events)
+
+
+def _settings(name):
+    """An environment as its administrators see it."""
+    return {
+        "_id": f"id-of-{name}",
+        "_links": {},
+        "key": name,
+        "name": name,
+        "apiKey": "",
+        "mobileKey": "",
+        "color": "417505",
+        "defaultTtl": 0,
+        "secureMode": False,
+        "defaultTrackEvents": False,
+        "requireComments": False,
+        "confirmChanges": False,
+        "tags": [],
+        "critical": name == "production",
+    }
 
 
 def _environment(name, key):
