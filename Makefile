@@ -8,13 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo regression test check clean unleash-lab
+.PHONY: help demo regression test check clean unleash-lab launchdarkly-lab
 
 help:
 	@echo "make demo        a whole rollout on this machine, about a minute"
 	@echo "make regression  the same with a canary that goes bad: taken back by itself"
 	@echo "make test        every check and every test"
 	@echo "make unleash-lab a real Unleash on this machine to play with, until Ctrl-C"
+	@echo "make launchdarkly-lab  a stand-in for LaunchDarkly and the real SDK, until Ctrl-C"
 	@echo "make check       format, lint, types, import contracts, budgets"
 	@echo "make clean       remove the virtual environment and every cache"
 
@@ -31,6 +32,9 @@ test: $(VENV)/.installed-dev
 
 unleash-lab: $(VENV)/.installed
 	@$(BIN)/python scripts/unleash_lab.py
+
+launchdarkly-lab: $(VENV)/.installed
+	@$(BIN)/python scripts/launchdarkly_lab.py
 
 check: $(VENV)/.installed-dev
 	@scripts/check
