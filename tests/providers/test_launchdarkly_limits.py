@@ -74,6 +74,9 @@ def test_required_approvals_are_refused_unless_the_token_bypasses_them(launchdar
     assert "bypassRequiredApproval" in hint
     assert "bypass_approvals: true" in hint
 
+    target = world.make_target(world.server.url, bypass_approvals=True)
+    assert "does not bypass approvals" in _refusals(world, target)[0][0]
+
     settings["bypass"] = True
     target = world.make_target(world.server.url, bypass_approvals=True)
     assert _refusals(world, target) == []

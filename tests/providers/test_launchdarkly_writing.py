@@ -353,11 +353,18 @@ def _contexts(count, kind="user"):
 CLIMB = (100, 500, 1_000, 2_500, 5_000, 9_500, 10_000)
 
 
-@pytest.mark.parametrize("kind", ["boolean", "models", "last"])
-def test_no_context_is_lost_from_the_canary_over_the_whole_climb(launchdarkly, kind):
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("boolean", 20_000),
+        ("last", 20_000),
+        pytest.param("models", 100_000, marks=pytest.mark.long),
+    ],
+)
+def test_no_context_is_lost_from_the_canary_over_the_whole_climb(launchdarkly, kind, count):
     """Dealt by the real SDK: two and three variations, the canary first, between and last."""
     world = launchdarkly(kind)
-    contexts = _contexts(20_000)
+    contexts = _contexts(count)
     canary = [each["_id"] for each in world.fake.flags[FLAG]["variations"]].index(
         f"{FLAG}-{world._canary}"
     )

@@ -91,6 +91,7 @@ class LaunchDarkly:
         """See `Provider.probe`."""
         from rolloutctl.providers.launchdarkly.probing import findings  # noqa: PLC0415 - not on kill
 
+        self._killed.discard(format_address(target))  # somebody plans anew
         return findings(target)
 
     def observe(self, target: Target) -> Observation:

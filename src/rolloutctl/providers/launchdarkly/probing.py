@@ -56,7 +56,8 @@ def findings(target: Target) -> Sequence[Finding]:
         found += _about_environment(spec, views[0].flag, deadline)
     if not any(each.severity is Severity.REFUSE for each in found):
         found.append(_good_news(target, views[0]))
-    return found
+    # Approvals are found by the settings and by the dry runs: told once.
+    return list(dict.fromkeys(found))
 
 
 def _refuse(message: str, hint: str) -> Finding:
@@ -210,7 +211,13 @@ def _about_access(view: FlagView, spec: TargetSpec, deadline: Deadline) -> Itera
             dry=True,
         )
     except ApprovalRequired:
-        return  # told by the environment's settings, with what the target says of it
+        if spec.bypass_approvals:
+            yield _refuse(
+                f"the token in {spec.token} does not bypass approvals, as the target says",
+                approval_hint(spec),
+            )
+        else:
+            yield _approval_refusal(spec)
     except (Unauthorized, Rejected, NotFound, RolloutctlError) as error:
         if isinstance(error, Unauthorized | Rejected | NotFound):
             yield _refuse(f"the token in {spec.token} may not write: {error.message}", error.hint)
@@ -235,11 +242,15 @@ def _about_environment(spec: TargetSpec, flag: Flag, deadline: Deadline) -> Iter
             "without that action every write, a rollback too, is refused with 405",
         )
     else:
-        yield _refuse(
-            f"{spec.environment} demands approvals: an automatic rollback and a kill would"
-            " stall until somebody approves them",
-            f"{approval_hint(spec)}; with the bypass write bypass_approvals: true",
-        )
+        yield _approval_refusal(spec)
+
+
+def _approval_refusal(spec: TargetSpec) -> Finding:
+    return _refuse(
+        f"{spec.environment} demands approvals: an automatic rollback and a kill would stall"
+        " until somebody approves them",
+        f"{approval_hint(spec)}; with the bypass write bypass_approvals: true",
+    )
 
 
 def _demands_approval(environment: Mapping[str, object], flag: Flag) -> bool:
