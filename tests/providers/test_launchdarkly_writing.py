@@ -16,6 +16,7 @@ from rolloutctl.providers.launchdarkly.configuration import Serve
 from rolloutctl.providers.launchdarkly.serving import AUDIENCE, INCLUDE
 from servers.launchdarkly_patches import as_sdks_see
 
+_ANYBODY = rule("all", {"variation": 2}, attribute="key", values=["rolloutctl-unit-0"])
 EU = Condition(attribute="region", values=("eu", "us"))
 ACME = Condition(attribute="organization.key", values=("acme",))
 BETA = Condition(attribute="beta", values=(True,))
@@ -440,6 +441,26 @@ def test_what_neither_arm_gets_is_counted_as_other(launchdarkly):
     counts = world.provider.sample(world.target, 100, timeout_s=10)
 
     assert counts.other == 100
+
+
+@pytest.mark.parametrize(
+    ("own", "reason"),
+    [
+        ({}, "FALLTHROUGH"),
+        ({"on": False}, "OFF"),
+        ({"prerequisites": [{"key": "nowhere", "variation": 0}]}, "PREREQUISITE_FAILED nowhere"),
+        ({"rules": [_ANYBODY]}, "RULE_MATCH 0"),
+        ({"targets": [targeted(2, "rolloutctl-unit-0")]}, "TARGET_MATCH"),
+    ],
+)
+def test_a_mismatch_explains_itself_by_the_sdks_reasons(launchdarkly, own, reason):
+    """A rule, a target, a prerequisite or the switch: the SDK says which."""
+    world = launchdarkly("models")
+    world.fake.edit(FLAG, ENVIRONMENT, **own)
+
+    counts = world.provider.sample(world.target, 1, timeout_s=10)
+
+    assert counts.reasons == ((reason, 1),)
 
 
 def test_a_serve_says_no_variation_where_it_is_a_rollout():

@@ -187,7 +187,9 @@ def _table(shares: list[Share], counts: ArmCounts, width: int) -> str:
     headers = ("ARM", "UNITS", "OBSERVED", "99.9% INTERVAL", "INTENDED", "")
     seen = f"{counts.units} units; the SDK saw the current state after {counts.propagation_s:.1f} s"
     needs = f"\napplications must send: {', '.join(counts.context)}" if counts.context else ""
-    return f"{table(headers, rows, width)}\n{seen}{needs}"
+    reasons = ", ".join(f"{name} {count}" for name, count in counts.reasons)
+    why = f"\nthe SDK's reasons: {reasons}" if reasons else ""
+    return f"{table(headers, rows, width)}\n{seen}{why}{needs}"
 
 
 def _document(
@@ -201,6 +203,7 @@ def _document(
         "units": counts.units,
         "propagation_s": counts.propagation_s,
         "context": list(counts.context),
+        "reasons": dict(counts.reasons),
         "exposure": exposure_json(exposure),
         "shares": [
             {

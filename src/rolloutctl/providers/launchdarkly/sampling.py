@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -62,7 +62,7 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
     view = read_target(target, needs_canary=True)
     with _client(spec_of(target), deadline) as sdk:
         waited_s = _wait(sdk, view, deadline)
-        counts = _count(sdk.client, view, units, deadline)
+        counts, reasons = _count(sdk.client, view, units, deadline)
     main, arms = counts[0], view.flags[0].arms
     found = ((CONTROL, main[_index(view.flags[0], arms.control)]), (CANARY, _canary(view, main)))
     other = sum(main.values()) - main[_ERROR] - sum(count for _, count in found)
@@ -74,6 +74,7 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         errors=main[_ERROR],
         propagation_s=waited_s,
         context=tuple(sorted({name for each in view.flags for name in needed(each)})),
+        reasons=tuple(sorted(reasons.items())),
     )
 
 
@@ -184,8 +185,10 @@ def _count(
     view: View,
     units: int,
     deadline: Deadline,
-) -> list[Counter[int]]:
+) -> tuple[list[Counter[int]], Counter[str]]:
+    """Variations by flag, and why the first flag served them."""
     counts: list[Counter[int]] = [Counter() for _ in view.flags]
+    reasons: Counter[str] = Counter()
     for index in range(units):
         if index % UNITS_PER_LOOK == 0 and deadline.remaining_s <= 0:
             raise Unavailable(
@@ -197,7 +200,15 @@ def _count(
             found = client.variation_detail(each.flag.key, context, None)
             chosen = found.variation_index
             counter[_ERROR if chosen is None else chosen] += 1
-    return counts
+            if counter is counts[0]:
+                reasons[_said(found.reason)] += 1
+    return counts, reasons
+
+
+def _said(reason: Mapping[str, Any]) -> str:
+    """The SDK's reason in its own words: FALLTHROUGH, RULE_MATCH 2, PREREQUISITE_FAILED llm-on."""
+    details = (reason.get(name) for name in ("ruleIndex", "prerequisiteKey", "errorKind"))
+    return " ".join([str(reason["kind"]), *(str(each) for each in details if each is not None)])
 
 
 def _context(key: str, view: View) -> Any:  # Any: as in _Sdk
