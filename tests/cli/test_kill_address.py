@@ -7,6 +7,10 @@ import pytest
 
 from rolloutctl.cli import kill_address, kill_holder
 from rolloutctl.cli.kill_holder import Holding
+from rolloutctl.clock import SystemClock, monotonic_s
+
+#: The kill of one file is done in less, however busy the machine is.
+KILLED_S = 30.0
 
 
 @pytest.fixture
@@ -21,8 +25,13 @@ def test_a_write_that_landed_after_the_kill_is_killed_again(
     """A driver between its decision and its write cannot undo the kill unseen."""
     flags = folder / "flags.json"
     exposed = flags.read_text()
+    monkeypatch.setattr(kill_address, "HEAD_START_S", 0.0)
+    monkeypatch.setattr(kill_address, "ANSWER_LIMIT_S", KILLED_S)  # however slow
 
     def holder_while_a_driver_writes(*_):
+        until_s = monotonic_s() + KILLED_S
+        while flags.read_text() == exposed and monotonic_s() < until_s:
+            SystemClock().sleep(0.01)
         flags.write_text(exposed)
         return Holding(rollout_id="r-1", trouble="it is locked")
 
@@ -130,3 +139,48 @@ def test_a_locked_journal_delays_nothing_but_the_note(rolloutctl, folder, addres
     lock.rollback()
     lock.close()
     assert said.exit_code == 0
+
+
+@pytest.mark.parametrize("wrong", ["claude-3-5-sonnet", "gpt-5"])
+def test_an_arm_that_is_not_the_safe_one_of_the_driving_rollout_is_refused(
+    rolloutctl, folder, wrong
+):
+    """The canary would be called control only; a typing error would fence a healthy rollout."""
+    rolloutctl("start", "seconds.yaml", "--auto", "--detach", "--id", "r-1")
+    rolloutctl("tick")
+    served = (folder / "flags.json").read_text()
+    place = f"flagd-file://{folder}/flags.json#llm-model"
+
+    said = rolloutctl("kill", place, "--to", wrong)
+
+    assert said.exit_code == 2
+    assert "is not the safe arm of the open rollout r-1" in said.err
+    assert "rolloutctl kill r-1 brings everybody to gpt-4" in said.err
+    assert (folder / "flags.json").read_text() == served
+    assert "running" in rolloutctl("status", "r-1").out
+
+    assert rolloutctl("kill", place, "--to", "gpt-4").exit_code == 0
+    assert "killed" in rolloutctl("status", "r-1").out
+
+
+def test_an_open_rollout_is_not_killed_to_its_canary(rolloutctl, folder):
+    """Whoever means it kills first, and says it of the address then."""
+    rolloutctl("start", "seconds.yaml", "--auto", "--detach", "--id", "r-1")
+    rolloutctl("tick")
+    served = (folder / "flags.json").read_text()
+
+    said = rolloutctl("kill", "r-1", "--to", "claude-3-5-sonnet")
+
+    assert said.exit_code == 2
+    assert "is the canary of llm, and r-1 is open" in said.err
+    assert (folder / "flags.json").read_text() == served
+
+
+@pytest.mark.parametrize("subject", ["r-1", "--all"])
+def test_a_mistyped_journal_is_no_journal_in_which_nothing_is_open(rolloutctl, folder, subject):
+    """Exit 5, and none is made: the next hint would point at an empty one."""
+    said = rolloutctl("kill", subject, "--store", f"{folder}/typo.db")
+
+    assert said.exit_code == 5
+    assert f"no journal at {folder}/typo.db" in said.err.replace("$PWD", str(folder))
+    assert not (folder / "typo.db").exists()

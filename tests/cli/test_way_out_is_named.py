@@ -2,6 +2,28 @@
 
 import pytest
 
+TWO_TARGETS = """
+apiVersion: rolloutctl/v1
+kind: Playbook
+name: two
+targets:
+  model:
+    provider: flagd-file
+    file: ${env.FOLDER}/flags.json
+    flag: llm-model
+    control: {is: gpt-4}
+    canary: {is: claude-3-5-sonnet}
+  mode:
+    provider: flagd-file
+    file: ${env.FOLDER}/flags.json
+    flag: llm-shadow
+    control: {is: "off"}
+    canary: {is: "on"}
+steps:
+  - {canary: 100%, hold: 1s}
+limits: {deadline: 1m}
+"""
+
 
 @pytest.fixture
 def asking(rolloutctl):
@@ -34,6 +56,18 @@ def test_a_rollback_of_what_succeeded_names_the_kill_that_goes_back(rolloutctl):
 
     assert said.exit_code == 6
     assert "rolloutctl kill r-1 --to CONTROL" in said.err
+
+
+def test_a_kill_of_what_succeeded_names_each_target_where_their_controls_differ(rolloutctl, folder):
+    """No one arm is the safe one of both: what is printed can be run, line by line."""
+    (folder / "two.yaml").write_text(TWO_TARGETS)
+    assert rolloutctl("start", "two.yaml", "--auto", "--id", "r-1").exit_code == 0
+
+    said = rolloutctl("kill", "r-1")
+
+    assert said.exit_code == 2
+    place = "rolloutctl kill 'flagd-file://$PWD/flags.json"
+    assert f"{place}#llm-model' --to gpt-4; {place}#llm-shadow' --to off" in said.err
 
 
 @pytest.mark.usefixtures("succeeded")

@@ -2,7 +2,8 @@
 
 SAFETY: an address killed under a driver that does not know of it would be written again at
 the next step. Its rollout is therefore fenced, and killed as a whole: half a killed rollout
-is a state that nobody planned. Nothing of the journal holds up the kill of the address.
+is a state that nobody planned. An arm that is not that rollout's safe one is refused, if
+the journal says so at once; nothing of the journal holds up the kill of the address for longer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from rolloutctl.cli import kill_holder, wiring
 from rolloutctl.cli.kill_holder import Holding
 from rolloutctl.cli.kill_report import concluded, report_rollouts
-from rolloutctl.errors import ExitCode, RolloutctlError
+from rolloutctl.errors import ExitCode, RolloutctlError, UsageError
 from rolloutctl.runner.kill import KillOrder, KillReport, kill_targets
 from rolloutctl.runner.workers import Begun
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from rolloutctl.cli.kill_rollouts import Killed
     from rolloutctl.ui.console import Console
 
-#: How long the kill has the processor for itself before the journal is asked, in seconds.
-#: A target that is slower than this must not hold up the fence.
+#: How long the kill waits for the journal to say that the arm is the wrong one, in seconds.
+#: A healthy one answers in a tenth of that.
 HEAD_START_S = 0.25
 #: How long the journal may keep the report waiting, in seconds; a little more than a locked
 #: one is waited for, so that it can say so.
@@ -38,16 +39,21 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
 
     Exit 0 if all of it is confirmed, also where the journal cannot be read; 20 if the
     address or another target of such a rollout is not.
+
+    Raises:
+        UsageError: the arm is not the safe one of the rollout that drives the address.
     """
     target, address = order.target, order.provider.address(order.target)
     shadow = target.shadow.flag if target.shadow else ""
     mirrored = f", shadow {shadow} off" if shadow else "; shadow is not touched (--shadow FLAG)"
-    console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
     clock = wiring.clock()
     began = clock.now()
+    looking = Begun(partial(kill_holder.holder_of, address, store, os.environ), name="holder")
+    if looking.ends_within(HEAD_START_S) and looking.error is None:
+        _raise_if_wrong(looking.answer(), address, target.control.value)
+    console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
     killing = Begun(partial(kill_targets, [order], clock), name="kill-address")
-    killing.ends_within(HEAD_START_S)
-    holding = _holding(address, store, killing)
+    holding = _holding(looking, killing)
     killed: Sequence[Killed] = ()
     if holding.is_any_open:
         killed, trouble = _kill_held(console, holding.rollout_id, order, store=store, reason=reason)
@@ -69,9 +75,21 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
     return code
 
 
-def _holding(address: str, store: str, killing: Begun[list[KillReport]]) -> Holding:
+def _raise_if_wrong(holding: Holding, address: str, to: str) -> None:
+    """SAFETY: the canary, or a typing error, is not what a kill of a rollout may serve."""
+    if not holding.controls or to in holding.controls:
+        return
+    controls = ", ".join(dict.fromkeys(holding.controls))
+    raise UsageError(
+        f"--to {to} is not the safe arm of the open rollout {holding.rollout_id}, which drives "
+        f"{address}: that is {controls}; nothing was touched",
+        hint=f"rolloutctl kill {holding.rollout_id} brings everybody to {controls}; after that "
+        f"rolloutctl kill '{address}' --to {to} serves {to}",
+    )
+
+
+def _holding(looking: Begun[Holding], killing: Begun[list[KillReport]]) -> Holding:
     """What the journal says within its limit, or for as long as the kill lasts."""
-    looking = Begun(partial(kill_holder.holder_of, address, store, os.environ), name="holder")
     if not looking.ends_within(ANSWER_LIMIT_S):
         killing.ends_within(TIMEOUT_MAX)
         if not looking.ends_within(0.0):

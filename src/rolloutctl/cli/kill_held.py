@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.kill_opening import ASIDE_LIMIT_S, answer_of, journal_for_kill
-from rolloutctl.cli.kill_rollouts import Killed, kill_each, turned
+from rolloutctl.cli.kill_rollouts import Killed, kill_each
 from rolloutctl.core.events import KillRequested
 from rolloutctl.errors import RolloutctlError
 from rolloutctl.runner.fence import FENCE_LIMIT_S
@@ -31,8 +31,7 @@ def kill_held(
     Args:
         console: where it is announced.
         holder: the rollout that took the address; "" if none did by this name.
-        order: the address, with what is to be served there; the other targets of those
-            rollouts go to their own control.
+        order: the address; all targets of those rollouts go to their own control.
         store: the value of `--store`.
         reason: recorded with the fence.
 
@@ -92,13 +91,12 @@ def _by_place(order: KillOrder, ledger: SqliteJournal) -> list[str]:
 
 
 def _orders(opened: Opened, *, order: KillOrder) -> list[KillOrder]:
-    """All targets of the rollout; the one at the order's address as the order has it."""
+    """All targets of the rollout, each to its own control, whatever the order names.
+
+    SAFETY: a journal that answered late could not refuse an arm that is none of its safe ones.
+    """
     address = order.provider.address(order.target)
-    safe = order.target.control.value
-    targets = [
-        turned(one, safe) if one.provider.address(one.target) == address else one
-        for one in orders_of(opened.rollout)
-    ]
+    targets = orders_of(opened.rollout)
     if opened.is_open:
         return targets
     # It ended by itself meanwhile: what it left is nobody's to undo but the address.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rolloutctl.cli import wiring
 from rolloutctl.core.machine import fold
-from rolloutctl.errors import IllegalEvent, JournalUnavailable
+from rolloutctl.errors import IllegalEvent, JournalUnavailable, NotFound
 from rolloutctl.runner.workers import Begun
 
 if TYPE_CHECKING:
@@ -55,8 +55,11 @@ def answer_of(question: Callable[[], Answer], *, limit_s: float) -> Answer:
 
 
 def journal_for_kill(store: str) -> SqliteJournal:
-    """The journal. Raises `JournalUnavailable`; call it within a limit."""
-    return wiring.journal(store, os.environ, busy_limit_s=JOURNAL_LIMIT_S)
+    """The journal; none is made. Raises `JournalUnavailable`; call it within a limit."""
+    try:
+        return wiring.journal(store, os.environ, must_exist=True, busy_limit_s=JOURNAL_LIMIT_S)
+    except NotFound as error:
+        raise JournalUnavailable(error.message, hint=error.hint) from error
 
 
 def open_for_kill(rollout_id: str, ledger: SqliteJournal) -> Opened:

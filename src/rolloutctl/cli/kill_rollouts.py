@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
+from rolloutctl.cli.kill_arms import back_to_control, orders_to, raise_if_canary
 from rolloutctl.cli.kill_opening import (
     ASIDE_LIMIT_S,
     NEEDED_LIMIT_S,
@@ -21,7 +22,6 @@ from rolloutctl.cli.kill_opening import (
 )
 from rolloutctl.cli.options import parse_inputs
 from rolloutctl.core.events import KillRequested
-from rolloutctl.core.playbook import Arm
 from rolloutctl.core.state import Phase
 from rolloutctl.errors import (
     IllegalEvent,
@@ -39,7 +39,6 @@ from rolloutctl.runner.workers import Workers
 from rolloutctl.ui.console import to_json_line
 
 if TYPE_CHECKING:
-    from rolloutctl.core.target import Target
     from rolloutctl.runner.fence import KillEnd
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.store.sqlite import SqliteJournal
@@ -80,7 +79,9 @@ def kill_one(
     Raises:
         JournalUnavailable: only the journal knows its targets.
         InvalidPlaybook, InvalidSettings: the provider of a target is missing here.
-        UsageError: it is over, and `--to` does not name its control.
+        NotFound: the journal has no such rollout.
+        UsageError: it is over, and `--to` does not name its control; or it is open, and `--to`
+            names its canary.
     """
     try:
         ledger = answer_of(partial(journal_for_kill, store), limit_s=NEEDED_LIMIT_S)
@@ -95,13 +96,15 @@ def kill_one(
         raise
     rollout = opened.rollout
     if not opened.is_open and not to and not _is_still_killed(rollout):
-        controls = " ".join({t.control.value for t in rollout.playbook.targets.values()})
         ended_as = "over" if opened.trouble else str(rollout.state.phase)
         raise UsageError(
             f"rollout {rollout_id} is {ended_as}: its control may not be the safe arm any more",
-            hint=f"rolloutctl kill {rollout_id} --to {controls}",
+            hint=back_to_control(rollout),
         )
-    return [_kill(console, opened, _orders(rollout, to), reason=reason)]
+    orders = orders_to(rollout, to)
+    if opened.is_open:
+        raise_if_canary(rollout, to)
+    return [_kill(console, opened, orders, reason=reason)]
 
 
 def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
@@ -255,46 +258,3 @@ def _announce(console: Console, orders: Sequence[KillOrder]) -> None:
         mirrored = f", shadow {target.shadow.flag} off" if target.shadow else ""
         address = order.provider.address(target)
         console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
-
-
-def _orders(rollout: Rollout, to: str) -> list[KillOrder]:
-    """The rollout's targets; with `--to`, which must name an arm of each of them."""
-    orders = orders_of(rollout)
-    if not to:
-        return orders
-    strange = [order.target for order in orders if to not in _arms(order.target)]
-    if strange:
-        raise UsageError(
-            f"--to {to} is no arm of {', '.join(target.name for target in strange)}",
-            hint=_other_arm(to, dict.fromkeys(arm for one in strange for arm in _arms(one))),
-        )
-    return [turned(order, to) for order in orders]
-
-
-def _arms(target: Target) -> tuple[str, str]:
-    return target.control.value, target.canary.value
-
-
-def _other_arm(to: str, arms: Iterable[str]) -> str:
-    """What was meant, if one arm looks like it."""
-    from difflib import get_close_matches  # noqa: PLC0415 - typing errors only
-
-    known = list(arms)
-    near = get_close_matches(to, known, n=1)
-    meant = f"did you mean --to {near[0]}? " if near else ""
-    return (
-        f"{meant}its arms are: {', '.join(known)}; to serve another variant: "
-        "rolloutctl kill ADDRESS --to ARM, one target at a time"
-    )
-
-
-def turned(order: KillOrder, to: str) -> KillOrder:
-    """The order with `to` as the safe arm."""
-    target = order.target
-    other = target.control.value if to == target.canary.value else target.canary.value
-    turned = replace(
-        target,
-        control=Arm(name="control", value=to),
-        canary=Arm(name="canary", value=other),
-    )
-    return order._replace(target=turned)
