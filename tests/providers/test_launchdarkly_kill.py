@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from providers.launchdarkly_worlds import ENVIRONMENT, FLAG, rollout, rule, targeted
-from rolloutctl.core.exposure import split
+from rolloutctl.core.exposure import Condition, split
 from rolloutctl.core.playbook import Arm
 from rolloutctl.errors import Rejected, Unavailable
-from rolloutctl.providers.launchdarkly import LaunchDarkly
-from rolloutctl.providers.launchdarkly.api import ApprovalRequired
+from rolloutctl.providers.launchdarkly import LaunchDarkly, budget
+from rolloutctl.providers.launchdarkly.api import Api, ApprovalRequired
+from rolloutctl.providers.launchdarkly.serving import AUDIENCE, INCLUDE
 from servers.scripted import Answer, Fault
 
 
@@ -190,4 +191,59 @@ def test_looking_at_a_kill_does_not_wait_for_the_rate_limit(launchdarkly):
     _kill(world)
 
     assert 0 < caught.value.retry_after_s <= 10
+    assert world.provider.observe(world.target).exposure.is_zero
+
+
+def test_what_is_left_of_other_routes_keeps_nobody_from_looking(launchdarkly):
+    """The audit log has a limit of its own."""
+    world = launchdarkly("models")
+    world.fake.limits["X-Ratelimit-Route-Remaining"] = "0"
+    _kill(world, replace(world.target, shadow=None))  # begins with a look at the flag
+    budget._left.clear()
+    Api(world.target.spec).get("/auditlog", {"spec": "proj/x", "limit": "1"}, timeout_s=5)
+
+    assert LaunchDarkly().observe(replace(world.target, shadow=None)).exposure == split(0)
+
+
+def test_rules_of_ours_are_killed_too_and_can_be_driven_again(launchdarkly):
+    """Audience and cohort serve the control; the next rollout uses or removes them."""
+    world = launchdarkly("models")
+    content, point = world.content(), world.provider.observe(world.target)
+    cohorts = {
+        "audience": (Condition(attribute="region", values=("eu",)),),
+        "include": (Condition(attribute="beta", values=(True,)),),
+    }
+    wanted = split(5_000, **cohorts)
+    world.provider.apply(world.target, wanted, key="k", expect=None, timeout_s=5)
+
+    _kill(world)
+    assert world.provider.observe(world.target).exposure.is_zero
+    world.provider.apply(world.target, wanted, key="k", expect=None, timeout_s=5)
+    assert world.provider.observe(world.target).exposure == wanted
+    _kill(world)
+    world.provider.restore(world.target, point.snapshot, key="k", expect=None, timeout_s=5)
+
+    assert world.content() == content
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [rule("first", {"variation": 0}), rule(INCLUDE, {"variation": 1})],
+        [rule(INCLUDE, {"variation": 0}), rule(INCLUDE, {"variation": 1}, values=["us"])],
+        [rule(INCLUDE, rollout(50_000, 50_000, 0))],
+        [rule(INCLUDE, {"variation": 2})],
+        [rule(AUDIENCE, {"variation": 1}), rule(AUDIENCE, {"variation": 1}, values=["us"])],
+        [rule(AUDIENCE, {"variation": 1}, clauses=[])],
+    ],
+)
+def test_rules_of_ours_that_somebody_changed_are_never_taken_for_zero(launchdarkly, rules):
+    """Another place, another share, a second one with other contexts; a kill ends them all."""
+    world = launchdarkly("models")
+    world.fake.edit(FLAG, ENVIRONMENT, rules=rules)
+
+    seen = world.provider.observe(world.target)
+    _kill(world)
+
+    assert seen.exposure is None, seen
     assert world.provider.observe(world.target).exposure.is_zero

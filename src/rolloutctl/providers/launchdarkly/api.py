@@ -144,7 +144,8 @@ class Api:
 
     def _send(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
         response = self._client.send(request, timeout_s=timeout_s)
-        budget.note(self._base, response.headers, SystemClock().now())
+        looks = not request.writes and "/api/v2/flags/" in request.url
+        budget.note(self._base, response.headers, SystemClock().now(), looks=looks)
         if response.status in _EXPLAINED:
             raise _explained(response, self._spec)
         return response

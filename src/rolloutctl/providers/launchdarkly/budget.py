@@ -19,16 +19,25 @@ WINDOW_S = 10.0
 #: A reset that has passed already still means: not at once.
 WAIT_MIN_S = 1.0
 
-_REMAINING = ("x-ratelimit-route-remaining", "x-ratelimit-global-remaining")
+_OF_ALL = "x-ratelimit-global-remaining"
+_OF_ROUTE = "x-ratelimit-route-remaining"
 _RESET = "x-ratelimit-reset"
 _lock = threading.Lock()
 #: base address -> (calls left, when the window ends, in epoch seconds).
 _left: dict[str, tuple[int, float]] = {}
 
 
-def note(base: str, headers: Mapping[str, str], now: datetime) -> None:
-    """Remembers what an answer says is left."""
-    remaining = [_whole(headers[name]) for name in _REMAINING if name in headers]
+def note(base: str, headers: Mapping[str, str], now: datetime, *, looks: bool) -> None:
+    """Remembers what an answer says is left.
+
+    Args:
+        base: the service's address.
+        headers: of the answer.
+        now: the time.
+        looks: it was a look at a flag; what is left of other routes is not looking's matter.
+    """
+    names = (_OF_ALL, _OF_ROUTE) if looks else (_OF_ALL,)
+    remaining = [_whole(headers[name]) for name in names if name in headers]
     known = [each for each in remaining if each is not None]
     if known:
         ends_at = now.timestamp() + min(wait_s(headers, now), WINDOW_S)

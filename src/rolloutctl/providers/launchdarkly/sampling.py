@@ -16,7 +16,12 @@ from rolloutctl.core.target import Target
 from rolloutctl.errors import Rejected, Unauthorized, Unavailable
 from rolloutctl.http import checked_header
 from rolloutctl.providers.launchdarkly.api import Deadline
-from rolloutctl.providers.launchdarkly.configuration import Configuration
+from rolloutctl.providers.launchdarkly.configuration import (
+    WEIGHT_TOTAL,
+    Configuration,
+    Flag,
+    Serve,
+)
 from rolloutctl.providers.launchdarkly.place import Arms, TargetSpec, base_url, spec_of
 from rolloutctl.providers.launchdarkly.reading import FlagView, View, read_target
 
@@ -32,6 +37,7 @@ READ_TIMEOUT_S = 300.0
 #: Evaluations between two looks at the time.
 UNITS_PER_LOOK = 500
 _POLL_S = 0.02
+_TARGETS = ("targets", "contextTargets")
 #: Without a handler of its own, logging prints the SDK's errors on stderr.
 _SILENCE = logging.NullHandler()
 #: Where SDKs speak to, by the host that people speak to (vendor's documentation).
@@ -167,7 +173,7 @@ def _wait(sdk: _Sdk, view: View, deadline: Deadline) -> float:
 
     def has_arrived(each: FlagView) -> bool:
         seen = sdk.store.get(FEATURES, each.flag.key, lambda flag: flag)
-        return seen is not None and seen["version"] >= each.flag.version
+        return seen is not None and _is_same(seen.to_json_dict(), each.flag)
 
     while not all(map(has_arrived, view.flags)):
         if monotonic_s() - began_s > limit_s:
@@ -178,6 +184,31 @@ def _wait(sdk: _Sdk, view: View, deadline: Deadline) -> float:
             )
         SystemClock().sleep(_POLL_S)
     return monotonic_s() - began_s
+
+
+def _is_same(seen: Mapping[str, Any], flag: Flag) -> bool:
+    """By content: nobody says that SDKs count versions as the REST API does."""
+    ids = [each.id for each in flag.variations]
+    off = seen.get("offVariation")
+    live = [rule for rule in flag.found.rules if not rule.disabled]
+    targeted = sum(len(each["values"]) for part in _TARGETS for each in seen.get(part) or ())
+    return (
+        seen.get("on") == flag.found.on
+        and ("" if off is None else ids[off]) == flag.found.off_variation
+        and _served(seen["fallthrough"], ids) == _plain(flag.found.fallthrough)
+        and [_served(each, ids) for each in seen["rules"]] == [_plain(r.serve) for r in live]
+        and targeted == sum(len(each.keys) for each in flag.found.targets)
+    )
+
+
+def _served(place: Mapping[str, Any], ids: list[str]) -> list[tuple[str, int]]:
+    if place.get("variation") is not None:
+        return [(ids[place["variation"]], WEIGHT_TOTAL)]
+    return [(ids[each["variation"]], each["weight"]) for each in place["rollout"]["variations"]]
+
+
+def _plain(serve: Serve) -> list[tuple[str, int]]:
+    return [(serve.variation, WEIGHT_TOTAL)] if serve.variation else list(serve.weights)
 
 
 def _count(

@@ -148,7 +148,9 @@ def _served_by_rules(found: Configuration, arms: Arms, kind: str) -> Served:
     if not audience:
         return Served(bp, include=included)
     if bp:
-        raise _Unsayable(f"the rule {AUDIENCE!r} and the default rule both serve the canary")
+        raise _Unsayable(f"the rule {AUDIENCE!r} stands before a default rule with the canary")
+    if all(is_only(each.serve, arms.control) for each in audience):
+        return Served(0, audience=_idle_audience(audience, kind), include=included)
     cohort = cohort_of(audience[0].clauses, kind)
     if cohort is None or not _are_twins(audience):
         raise _Unsayable(f"the rule {AUDIENCE!r} was edited")
@@ -156,17 +158,24 @@ def _served_by_rules(found: Configuration, arms: Arms, kind: str) -> Served:
 
 
 def _included(found: Configuration, own: list[Rule], arms: Arms, kind: str) -> Cohort | None:
-    live = [each for each in found.rules if not each.disabled]
-    # After a kill it serves control, to nobody in particular.
-    if not own or is_only(own[0].serve, arms.control):
+    # After a kill they serve control, to nobody in particular, wherever they stand.
+    if all(is_only(each.serve, arms.control) for each in own):
         return None
-    cohort = cohort_of(own[0].clauses, kind)
-    is_first = live[0] is own[0] and _are_twins(own)
-    is_whole = own[0].serve.variation not in {"", arms.control}
-    is_canary = own[0].serve.variation == arms.canary or not arms.canary
-    if cohort is None or not (is_first and is_whole and is_canary):
+    live = [each for each in found.rules if not each.disabled]
+    serve, cohort = own[0].serve, cohort_of(own[0].clauses, kind)
+    is_canary = bool(serve.variation) and arms.canary in {"", serve.variation}
+    is_ours = cohort is not None and _are_twins(own) and live[0] is own[0]
+    if not is_ours or not is_canary:
         raise _Unsayable(f"the rule {INCLUDE!r} was edited or moved")
     return cohort
+
+
+def _idle_audience(own: list[Rule], kind: str) -> Cohort | None:
+    """The audience of a step that gives the canary nothing yet, or whom a kill left it to."""
+    try:
+        return cohort_of(own[0].clauses, kind) if _are_twins(own) else None
+    except ValueError:
+        return None  # nobody gets the canary, whomever it is for
 
 
 def _are_twins(rules: list[Rule]) -> bool:
