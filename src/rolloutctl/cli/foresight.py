@@ -60,6 +60,7 @@ def survey_rates(
 
 def _seeing(playbook: Playbook, adapters: Adapters) -> list[Gate]:
     used = dict.fromkeys(name for step in playbook.steps for name in step.gates)
+    used.update(dict.fromkeys(playbook.guardrails))
     return [gate for gate in map(playbook.gates.__getitem__, used) if _sees(adapters, gate)]
 
 

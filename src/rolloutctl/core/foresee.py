@@ -35,16 +35,23 @@ def foresee(
     ahead = _Ahead(playbook=playbook, kinds=kinds, rates=rates)
     sights, findings = [], []
     served: dict[str, Exposure] = {}
+    told: set[str] = set()
+    held_s = 0.0
     for step in steps:
         served.update({write.target: write.after for write in step.writes})
-        for planned in step.gates:
-            gate = playbook.gates[planned.name]
-            sight = ahead.sight(step, gate, served.get(gate.target or only_target(playbook)))
+        held_s += step.hold_s
+        for name in dict.fromkeys([*(one.name for one in step.gates), *playbook.guardrails]):
+            gate = playbook.gates[name]
+            is_guardrail = name in playbook.guardrails
+            exposure = served.get(gate.target or only_target(playbook))
+            # A guardrail is judged through all steps: it has had the holds before this one, too.
+            sight = ahead.sight(gate, exposure, held_s=held_s if is_guardrail else step.hold_s)
             if sight is None:
                 continue
             sights.append(PlannedSight(step=step.index, gate=gate.name, sight=sight))
-            if sight.advice and not gate.limits.observe_only:
+            if sight.advice and not gate.limits.observe_only and name not in told:
                 findings.append(_blind(step, gate, sight))
+                told |= {name} if is_guardrail else set()
     return sights, findings
 
 
@@ -72,8 +79,8 @@ class _Ahead:
     kinds: Mapping[str, GateKind]
     rates: Mapping[str, Mapping[str, float]]
 
-    def sight(self, step: PlannedStep, gate: Gate, exposure: Exposure | None) -> Sight | None:
-        """What the gate sees in the step; None where nobody can say."""
+    def sight(self, gate: Gate, exposure: Exposure | None, *, held_s: float) -> Sight | None:
+        """What the gate sees in `held_s` of holding; None where nobody can say."""
         see = getattr(self.kinds.get(gate.kind), "sight", None)
         if see is None or gate.name not in self.rates or exposure is None:
             return None
@@ -87,7 +94,7 @@ class _Ahead:
                 per_s=self.rates[gate.name],
                 canary_share=canary_bp / FULL_BP,
                 is_mirrored=is_mirrored,
-                judged_s=max(0.0, step.hold_s - gate.limits.warm_up_s),
+                judged_s=max(0.0, held_s - gate.limits.warm_up_s),
                 error_rate=error_rate_of(self.playbook, gate, self.kinds),
             ),
         )

@@ -63,11 +63,13 @@ def _about_start(target: Target, seen: Mapping[str, TargetSeen]) -> list[Finding
         ]
     if exposure.is_zero:
         return []
+    shadow = f" --shadow {target.shadow.flag}" if target.shadow is not None else ""
     return [
         _refuse(
             f"target {target.name} ({address}) is exposed already: {describe(exposure)}",
             f"bring it to {target.control.value} for everybody first: rolloutctl kill "
-            f"'{address}' --to {target.control.value}",
+            f"'{address}' --to {target.control.value}{shadow}; if a rollout drives it "
+            "(rolloutctl list), end that one instead",
         )
     ]
 

@@ -30,7 +30,11 @@ def threshold_sight(spec: ThresholdSpec, outlook: Outlook) -> Sight | None:
     bad_at_limit = total_per_s * spec.window_s * condition.limit
     effect, seconds = f"a share {condition}", max(spec.window_s, spec.for_s)
     if bad_at_limit >= BAD_EVENTS_MIN:
-        return Sight(effect=effect, seconds=seconds, smallest=str(condition))
+        if seconds <= outlook.judged_s:
+            return Sight(effect=effect, seconds=seconds, smallest=str(condition))
+        judged = format_duration(outlook.judged_s)
+        advice = f"hold it {format_duration(seconds)} beyond its warm-up, or write window: {judged}"
+        return Sight(effect=effect, seconds=seconds, smallest="", advice=advice)
     return Sight(
         effect=effect,
         seconds=seconds if total_per_s > 0 else None,
