@@ -207,3 +207,17 @@ def test_series_add_up_and_buckets_go_by_their_bound():
     found = rates_per_s([("histogram", series((0, 0, 0), (60, 120, 60), labels=labels))])
 
     assert found == {"1.0": 3.0, "histogram": 1.0}
+
+
+def test_a_guardrail_is_foreseen_in_every_step_and_warned_about_once():
+    """It is judged through all of them, with the holds before; one line says that it is blind."""
+    first = replace(one_step(CanarySpec(canary=500)), gates=())
+    steps = (first, replace(first, index=1, spec=CanarySpec(canary=2_500)))
+    seer = Seer(advice="more traffic")
+
+    found = plan(replace(book(*steps), guardrails=("worse",)), seer)
+
+    warm_up_s = GateLimits().warm_up_s
+    assert [one.judged_s + warm_up_s for one in seer.asked] == [first.hold_s, 2 * first.hold_s]
+    assert len(found.sights) == 2
+    assert len([one for one in found.findings if "gate worse is blind" in one.message]) == 1
