@@ -7,12 +7,11 @@ after the kill. A journal that hangs, is locked, damaged or missing prevents not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rolloutctl.errors import RolloutctlError
-
-if TYPE_CHECKING:
-    from rolloutctl.store.sqlite import SqliteJournal
 
 #: How long a busy journal may keep the answer waiting, in seconds.
 LOOK_LIMIT_S = 1.0
@@ -43,18 +42,7 @@ def holder_of(address: str, store: str, environ: Mapping[str, str]) -> Holding:
             path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return Holding(trouble=f"there is no journal at {path}")
-        from rolloutctl.store.sqlite import SqliteJournal  # noqa: PLC0415 - only if there is one
-
-        journal = SqliteJournal(path, read_only=True, busy_limit_s=LOOK_LIMIT_S)
-        try:
-            holder = journal.holder(address)
-            return Holding(
-                rollout_id=holder,
-                is_any_open=bool(journal.heads()),
-                controls=_controls(journal, holder) if holder else (),
-            )
-        finally:
-            journal.close()
+        return _asked(path, address)
     except RolloutctlError as error:
         # Availability beats audit: the kill does not need a journal.
         return Holding(trouble=error.message)
@@ -62,12 +50,33 @@ def holder_of(address: str, store: str, environ: Mapping[str, str]) -> Holding:
         return Holding(trouble=f"the journal cannot be read: {error}")
 
 
-def _controls(journal: SqliteJournal, rollout_id: str) -> tuple[str, ...]:
+def _asked(path: Path, address: str) -> Holding:
+    """What the tables say; the events are loaded only where a rollout holds the address."""
+    from rolloutctl.store import holds  # noqa: PLC0415 - only if there is a journal
+    from rolloutctl.store.journal_file import JournalFile  # noqa: PLC0415 - same
+
+    file = JournalFile(path, read_only=True, busy_limit_s=LOOK_LIMIT_S)
+    try:
+        holder = file.read(partial(holds.holder_of, address=address))
+        is_any_open = bool(holder or file.read(holds.open_heads))
+    finally:
+        file.close()
+    controls = _controls(path, holder) if holder else ()
+    return Holding(rollout_id=holder, is_any_open=is_any_open, controls=controls)
+
+
+def _controls(path: Path, rollout_id: str) -> tuple[str, ...]:
     """The safe arms as the playbook was started with; its language is not needed for that."""
     import json  # noqa: PLC0415 - only where a rollout drives the address
 
+    from rolloutctl.store.sqlite import SqliteJournal  # noqa: PLC0415 - same
+
     try:
-        begun: Any = journal.started(rollout_id).event  # the first event is always a start
+        journal = SqliteJournal(path, read_only=True, busy_limit_s=LOOK_LIMIT_S)
+        try:
+            begun: Any = journal.started(rollout_id).event  # the first event is always a start
+        finally:
+            journal.close()
         targets = json.loads(begun.document)["targets"].values()
         arms = [one["control"] for one in targets]
         named = [arm if isinstance(arm, str) else arm["is"] for arm in arms]

@@ -16,6 +16,7 @@ from rolloutctl.clock import in_seconds
 from rolloutctl.core.events import Event, LeaseTaken, Recorded, Started
 from rolloutctl.core.ports import Lease, RolloutRow
 from rolloutctl.errors import IllegalEvent, Stale
+from rolloutctl.store import holds as held
 from rolloutctl.store import lease as leases
 from rolloutctl.store import tables
 from rolloutctl.store.chain import ChainBreak
@@ -116,7 +117,7 @@ class SqliteJournal:
             # It counts other connections' commits; our own drop the copy in `_change`.
             version = connection.execute("PRAGMA data_version").fetchone()[0]
             if self._heads is None or self._heads[0] != version:
-                self._heads = (version, tables.open_heads(connection))
+                self._heads = (version, held.open_heads(connection))
             return self._heads[1]
 
         return dict(self._file.read(work))
@@ -127,13 +128,13 @@ class SqliteJournal:
 
     def holder(self, address: str) -> str:
         """The id of the open rollout that holds a target's address; "" if none does."""
-        return self._file.read(lambda connection: tables.holder_of(connection, address))
+        return self._file.read(lambda connection: held.holder_of(connection, address))
 
     def acquire_lease(
         self, rollout_id: str, owner: str, *, now: datetime, ttl_s: float, steal: bool = False
     ) -> Lease:
         """Takes it when it is free, expired, ours already, or to be stolen."""
-        owner = tables.bindable(owner)
+        owner = held.bindable(owner)
 
         def work(connection: sqlite3.Connection) -> Lease:
             head = tables.head_of(connection, rollout_id)

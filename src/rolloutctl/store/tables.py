@@ -14,6 +14,7 @@ from rolloutctl.store import lease as leases
 from rolloutctl.store.chain import GENESIS, ChainBreak, Link, find_break, hash_of
 from rolloutctl.store.codec import time_from_text
 from rolloutctl.store.fence import Fence
+from rolloutctl.store.holds import bindable, holder_of
 from rolloutctl.store.migrations import SEQ_BITS
 from rolloutctl.store.shape import format_time
 
@@ -40,11 +41,6 @@ class Head:
 
 #: (seq, at, body, hash) of an event as stored.
 Row = tuple[int, str, str, bytes]
-
-
-def bindable(text: str) -> str:
-    """Text as SQLite can hold it: odd bytes of paths and arguments are escaped."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def insert(
@@ -97,15 +93,6 @@ def chain_break(connection: sqlite3.Connection, head: Head) -> ChainBreak | None
         for seq, at, body, digest in events(connection, head)
     )
     return find_break(head.rollout_id, links, head_seq=head.seq, head_hash=head.hash)
-
-
-def open_heads(connection: sqlite3.Connection) -> dict[str, int]:
-    """Rollout id -> head seq of the open ones, oldest first."""
-    return dict(
-        connection.execute(
-            "SELECT rollout_id, head_seq FROM rollout WHERE closed_at IS NULL ORDER BY number"
-        ).fetchall()
-    )
 
 
 def rows(connection: sqlite3.Connection, *, open_only: bool) -> list[RolloutRow]:
@@ -176,15 +163,6 @@ def raise_if_taken(connection: sqlite3.Connection, rollout_id: str, holds: Seque
                 f"{address} is being changed by the open rollout {holder}",
                 hint=f"end that one first: rolloutctl status {holder}",
             )
-
-
-def holder_of(connection: sqlite3.Connection, address: str) -> str:
-    """The open rollout that holds an address; "" if none does."""
-    row = connection.execute(
-        "SELECT rollout_id FROM hold JOIN rollout ON number = rollout WHERE address = ?",
-        (bindable(address),),
-    ).fetchone()
-    return "" if row is None else str(row[0])
 
 
 def extend(
