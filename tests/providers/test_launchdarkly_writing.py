@@ -476,3 +476,21 @@ def test_the_two_arms_must_differ(launchdarkly):
 
     with pytest.raises(Rejected, match="are the same variation"):
         _apply(world, split(500), target=target)
+
+
+def test_a_rule_of_ours_that_somebody_moved_is_made_anew_and_others_keep_their_ids(launchdarkly):
+    """Putting it back where it was would mean making everybody else's rules anew."""
+    world = launchdarkly("models")
+    world.fake.edit(FLAG, ENVIRONMENT, rules=[rule("one", {"variation": 0})])
+    _apply(world, split(500, include=(BETA,)))
+    rules = json.loads(json.dumps(world.own()["rules"]))
+    for each in rules:
+        each["clauses"][0]["_id"] = "again"
+    world.fake.edit(FLAG, ENVIRONMENT, rules=rules[::-1])
+
+    wanted = split(700, include=(BETA,), audience=(EU,))
+    _apply(world, wanted)
+
+    assert _rules(world) == [INCLUDE, "one", AUDIENCE]
+    assert world.own()["rules"][1]["_id"] == "id-of-one"
+    assert world.provider.observe(world.target).exposure == wanted

@@ -148,10 +148,14 @@ def _audience(flag: Flag, wanted: Exposure, arms: Arms, maker: Maker, *, base: S
 
 
 def _own(found: Configuration, title: str, cohort: Cohort | None, maker: Maker) -> Rule:
-    """The rule of that title if it has these clauses, else one to be made."""
+    """The rule of that title if it has these clauses in its place, else one to be made.
+
+    One that somebody moved is not moved back: others' rules would have to be made anew.
+    """
     clauses = clauses_of(cohort, maker.context_kind)
+    end = found.rules[:1] if title == INCLUDE else found.rules[-1:]
     for rule in own_rules(found, title):
-        if rule.clauses == clauses:
+        if rule.clauses == clauses and rule in end:
             return rule
     return Rule(description=title, clauses=clauses, serve=Serve(variation="-"))
 
