@@ -7,7 +7,7 @@ import pytest
 
 from rolloutctl.cli import kill_address, kill_holder
 from rolloutctl.cli.kill_holder import Holding
-from rolloutctl.clock import SystemClock, monotonic_s
+from rolloutctl.runner.kill import kill_targets
 
 #: The kill of one file is done in less, however busy the machine is.
 KILLED_S = 30.0
@@ -28,13 +28,19 @@ def test_a_write_that_landed_after_the_kill_is_killed_again(
     monkeypatch.setattr(kill_address, "HEAD_START_S", 0.0)
     monkeypatch.setattr(kill_address, "ANSWER_LIMIT_S", KILLED_S)  # however slow
 
+    done = threading.Event()
+
+    def killed_and_seen(*given):
+        reports = kill_targets(*given)
+        done.set()
+        return reports
+
     def holder_while_a_driver_writes(*_):
-        until_s = monotonic_s() + KILLED_S
-        while flags.read_text() == exposed and monotonic_s() < until_s:
-            SystemClock().sleep(0.01)
+        done.wait(KILLED_S)  # not sooner: the kill's own look would find the write
         flags.write_text(exposed)
         return Holding(rollout_id="r-1", trouble="it is locked")
 
+    monkeypatch.setattr(kill_address, "kill_targets", killed_and_seen)
     monkeypatch.setattr(kill_holder, "holder_of", holder_while_a_driver_writes)
 
     said = rolloutctl("kill", address, "--to", "gpt-4")
