@@ -44,6 +44,9 @@ _ROLLBACK_CODES = {
     Cause.OUTSIDE_KILL: ExitCode.KILLED,
 }
 
+#: What a gate that learned nothing says.
+_SILENT = (Outcome.NO_DATA, Outcome.ERROR)
+
 
 def decide(
     playbook: Playbook,
@@ -211,7 +214,7 @@ def _silent_gates(view: View) -> Decision | None:
         return None
     for gate in view.judged_gates:
         record = view.record(gate)
-        if record is None or gate.limits.observe_only:
+        if record is None or record.verdict.outcome not in _SILENT or gate.limits.observe_only:
             continue
         limits = gate.limits
         outcome = record.verdict.outcome

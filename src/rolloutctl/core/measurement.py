@@ -21,6 +21,10 @@ class Query:
     kind: QueryKind
     text: str
 
+    def __hash__(self) -> int:
+        """Of the text alone: looked up several times at every look."""
+        return hash(self.text)
+
 
 class DataState(StrEnum):
     """Whether there is something to judge; anything but OK is never a pass."""

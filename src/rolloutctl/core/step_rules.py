@@ -129,16 +129,15 @@ def _hold(view: View, step: Step, progress: StepState) -> Decision:
         because = f"step {step.name}: {advice.because}"
         started = ev.RollbackStarted(cause=Cause.STEP, because=because)
         return Record(event=started, because=because)
-    blocking = view.blocking(_leaving_gates(view))
     if view.state.promote is not None:
-        return _promote(view, step, blocking)
+        return _promote(view, step, view.blocking(_leaving_gates(view)))
     if view.now < hold_ends_at:
         left_s = (hold_ends_at - view.now).total_seconds()
         because = f"step {step.name} holds for {format_duration(left_s)} more"
         return _wait(view, because, hold_ends_at)
     if isinstance(advice, Stay):
         return _wait(view, f"step {step.name}: {advice.because}", advice.until)
-    return _end_of_hold(view, step, progress, blocking)
+    return _end_of_hold(view, step, progress, view.blocking(_leaving_gates(view)))
 
 
 def _leaving_gates(view: View) -> list[Gate]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rolloutctl.core.arm_names import only_mirrors
-from rolloutctl.core.effects import Effect, target_of
+from rolloutctl.core.effects import target_of
 from rolloutctl.core.events import GateRecord
 from rolloutctl.core.lazily import lazily
 from rolloutctl.core.playbook import Gate, Playbook, Step
-from rolloutctl.core.ports import Kinds, StepContext
+from rolloutctl.core.ports import Kinds
 from rolloutctl.core.state import Phase, RolloutState
+from rolloutctl.core.step_effects import Keyed, step_effects
 from rolloutctl.core.verdict import Outcome
 
 #: How long a rollout with nothing to measure waits before it is looked at again.
@@ -41,15 +42,18 @@ class View:
         return self.playbook.steps[self.state.step.index]
 
     @lazily
-    def plan(self) -> Sequence[tuple[str, Effect]]:
+    def plan(self) -> Keyed:
         """Every effect of the step with its key, in order; empty between steps."""
         step, progress = self.step, self.state.step
         if step is None or progress is None:
             return ()
-        context = StepContext(playbook=self.playbook, step=step, exposures=progress.base)
-        prefix = f"{self.state.rollout_id}:{step.index}"
-        effects = self.kinds.steps[step.kind].plan(step.spec, context)
-        return [(f"{prefix}:{number}", effect) for number, effect in enumerate(effects)]
+        return step_effects(
+            self.playbook,
+            progress.index,
+            kind=self.kinds.steps[step.kind],
+            base=progress.base,
+            rollout_id=self.state.rollout_id,
+        )
 
     @lazily
     def applied_at(self) -> datetime | None:
@@ -140,8 +144,8 @@ class View:
         due = record.judged_at + timedelta(seconds=gate.limits.interval_s)
         for moment in self._moments:
             # A hold's end and a promotion want a judgement of their own, on fresh data.
-            if record.judged_at < moment:
-                due = min(due, max(moment, record.judged_at))
+            if record.judged_at < moment < due:
+                due = moment
         return due
 
     @lazily
@@ -190,9 +194,13 @@ class View:
             gates.update({gate.name: gate for gate in self.step_gates})
         return list(gates.values())
 
+    @lazily
+    def _dues(self) -> list[tuple[Gate, datetime]]:
+        return [(gate, self.due_at(gate)) for gate in self.judged_gates]
+
     def due_gates(self) -> list[Gate]:
         """The gates to judge now; right after a measurement only what it did not settle."""
-        due = [gate for gate in self.judged_gates if self.due_at(gate) <= self.now]
+        due = [gate for gate, due_at in self._dues if due_at <= self.now]
         return [gate for gate in due if self._lacks(gate)] if self.has_measured else due
 
     def _lacks(self, gate: Gate) -> bool:
@@ -203,6 +211,6 @@ class View:
 
     def next_due(self) -> datetime:
         """The next moment something is to be measured; with nothing to measure, a minute."""
-        dues = [self.due_at(gate) for gate in self.judged_gates]
+        dues = [due for _, due in self._dues]
         dues += [due for _, due in self.watched]
         return max(self.now, min(dues, default=self.now + timedelta(seconds=IDLE_S)))

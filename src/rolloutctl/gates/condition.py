@@ -43,6 +43,10 @@ class Condition:
     limit: float
     unit: str = ""
 
+    def __hash__(self) -> int:
+        """Of the limit alone: its texts are looked up at every judgement."""
+        return hash(self.limit)
+
     def __str__(self) -> str:
         return _written(self)
 

@@ -92,7 +92,7 @@ class Threshold:
         stand_in = _unusable(spec, readings, context)
         if stand_in is not None:
             return evidence, stand_in
-        asked = "\n".join(reading.query.text for reading in readings)
+        asked = "\n".join([reading.query.text for reading in readings])
         known = evidence_of(evidence, asked=asked)
         if spec.asked.form is Form.EXPRESSION:
             observed: Observed | Verdict = _answered(readings[0])

@@ -140,7 +140,7 @@ def judge(view: View, one: Asked, readings: Mapping[tuple[str, Query], Reading])
     kind = view.kinds.gates[gate.kind]
     previous = view.record(gate)
     evidence = previous.evidence if previous is not None else None
-    mine = tuple(readings[(gate.source, query)] for query in one.queries)
+    mine = tuple([readings[(gate.source, query)] for query in one.queries])
     evidence, verdict = kind.assess(gate.spec, evidence, mine, one.context)
     record = next_record(
         previous, verdict, evidence, limits=gate.limits, now=view.now, since=one.context.since
