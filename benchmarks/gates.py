@@ -202,7 +202,7 @@ def _minutes(watched: Watched, *, since: int) -> str:
 
 
 def cost(_runs: int) -> bool:
-    """Prints the cost of one judgement of a gate at its median; False above 50 us where bad is rare."""
+    """Prints what one judgement costs; False above 50 us where bad events are rare."""
     print(f"\nOne judgement, median of {CALLS}: evidence alone, and the whole gate `compare`")
     print("from four answers to a verdict\n")
     is_kept = True
