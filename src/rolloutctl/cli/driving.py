@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from rolloutctl.cli.live import LiveView
     from rolloutctl.core.ports import Journal, Lease
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console
@@ -66,12 +67,15 @@ def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCo
     The lease must be taken; it is given back.
     """
     screen = Screen(rollout, console)
-    rollout.listeners.append(screen.event)
-    with noted() as interrupts:
+    view = live_view_of(rollout, console, is_driven_here=True)
+    listeners = [screen.event, *([view.event] if view is not None else [])]
+    rollout.listeners += listeners
+    with noted() as interrupts, view or nullcontext():
         try:
-            stop = _Stop(rollout, console, attendance, interrupts)
+            stop = _Stop(rollout, console, attendance, interrupts, view=view)
+            watch = screen.decision if view is None else view.decision
             with told(rollout) as teller:
-                end = drive(rollout, watch=screen.decision, stop=stop, teller=teller)
+                end = drive(rollout, watch=watch, stop=stop, teller=teller)
         except BaseException:
             # SAFETY: also when it is our own bug that stops the driving, nobody may believe
             # that the exposure is still watched.
@@ -79,7 +83,8 @@ def attend(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCo
             raise
         finally:
             give_back(rollout, console)
-            rollout.listeners.remove(screen.event)
+            for listener in listeners:
+                rollout.listeners.remove(listener)
     return _conclude(screen, attendance, end=end)
 
 
@@ -156,19 +161,28 @@ class _Stop:
     """Reads signals and answers between two acts, and says the word that ends the driving."""
 
     def __init__(
-        self, rollout: Rollout, console: Console, attendance: Attendance, interrupts: Interrupts
+        self,
+        rollout: Rollout,
+        console: Console,
+        attendance: Attendance,
+        interrupts: Interrupts,
+        *,
+        view: LiveView | None = None,
     ) -> None:
         self._rollout = rollout
         self._console = console
         self._attendance = attendance
         self._interrupts = interrupts
-        self._question = Question(rollout, console, actor=attendance.actor)
+        self._view = view
+        self._question = _question(rollout, console, view, attendance)
         self._is_asking = console.can_ask and not attendance.auto
         self._heard = 0  # signals that a rollback was asked for
         self._is_owed = False  # it was asked for, and the journal did not take it yet
 
     def __call__(self, decision: Decision) -> str:
         """A word once driving has to end; "" goes on."""
+        if self._view is not None:
+            self._view.beat()
         if self._interrupts.count > self._heard:
             if self._heard or self._attendance.on_exit is OnExit.LEAVE:
                 return INTERRUPTED
@@ -201,6 +215,26 @@ class _Stop:
             self._console.talk(f"{error.message}; asking again")
             return
         self._is_owed = False
+
+
+def live_view_of(rollout: Rollout, console: Console, *, is_driven_here: bool) -> LiveView | None:
+    """The live view of a rollout, where the console has a terminal for it."""
+    terminal = console.live_terminal()
+    if terminal is None:
+        return None
+    from rolloutctl.cli.live import LiveView  # noqa: PLC0415 - Rich costs 60 ms; logs need none
+
+    return LiveView(rollout, console, terminal, is_driven_here=is_driven_here)
+
+
+def _question(
+    rollout: Rollout, console: Console, view: LiveView | None, attendance: Attendance
+) -> Question:
+    if view is None:
+        return Question(rollout, console, actor=attendance.actor)
+    from rolloutctl.cli.live_question import LiveQuestion  # noqa: PLC0415 - with a view only
+
+    return LiveQuestion(rollout, console, view, actor=attendance.actor)
 
 
 def _approve(rollout: Rollout, attendance: Attendance) -> None:

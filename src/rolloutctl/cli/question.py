@@ -62,8 +62,11 @@ class Question:
         if self._step is not None:
             self._console.talk(f"{self._withdrawn()}; no answer is needed here any more")
         self._step = step
-        if step is None:
-            return
+        if step is not None:
+            self._show(step)
+
+    def _show(self, step: int) -> None:
+        """The gates first, then what can be answered from where."""
         view = View(
             playbook=self._rollout.playbook,
             state=self._rollout.state,

@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from threading import Event
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.credentials import redact
 from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.table import wrapped
+
+if TYPE_CHECKING:
+    from rolloutctl.ui.terminal import Terminal
 
 #: Set while data could not be written; of this process, because streams are.
 _lost = Event()
@@ -68,9 +71,13 @@ class Console:
         self._err = err
         self._environ = os.environ if environ is None else environ
         self.reader_left = False
+        self._above: Callable[[str], None] | None = None
 
     def data(self, text: str) -> None:
         """Writes lines to stdout, at once."""
+        if self._above is not None:
+            self._above(redact(text))
+            return
         if self.reader_left:
             return
         error = _write(self._stdout, text)
@@ -86,7 +93,41 @@ class Console:
 
         Commands in it carry the `--store` of this process.
         """
+        if self._above is not None:
+            self._above(redact(with_store(text)))
+            return
         _write(self._stderr, with_store(text))
+
+    def say_above(self, writer: Callable[[str], None] | None) -> None:
+        """While a live view holds the terminal, all lines go above it; None ends that."""
+        self._above = writer
+
+    def live_terminal(self) -> Terminal | None:
+        """The one terminal that both streams write to, if a live view can be drawn on it."""
+        out, err = self._stdout, self._stderr
+        if not self.is_for_people or not (_is_terminal(out) and _is_terminal(err)):
+            return None
+        from rolloutctl.ui.terminal import terminal_of  # noqa: PLC0415 - people only
+
+        try:
+            descriptors = [stream.fileno() for stream in (out, err) if stream is not None]
+            if len({os.fstat(one).st_rdev for one in descriptors}) > 1:
+                return None
+        except (OSError, ValueError):
+            return None
+        keys = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
+        return terminal_of(descriptors[0], keys, self._environ)
+
+    @property
+    def has_colour(self) -> bool:
+        """Whether a terminal may be coloured."""
+        return not self._environ.get("NO_COLOR")
+
+    @property
+    def is_unicode(self) -> bool:
+        """Whether stdout takes every character."""
+        encoding = getattr(self._stdout, "encoding", None) or "ascii"
+        return encoding.lower().replace("-", "").replace("_", "") == "utf8"
 
     def document(self, value: Mapping[str, Json], table: Callable[[], str]) -> None:
         """Writes one document to stdout in the asked form; `table` makes the text one."""

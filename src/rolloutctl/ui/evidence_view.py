@@ -15,7 +15,8 @@ from rolloutctl.core import events as ev
 from rolloutctl.ui.event_view import local_time
 from rolloutctl.ui.table import table
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+#: From nothing to the limit.
+BLOCKS = "▁▂▃▄▅▆▇█"
 #: Columns of a drawn path; several judgements share one, and the highest is drawn.
 PATH_COLUMNS = 32
 
@@ -39,7 +40,7 @@ def evidence_text(records: Iterable[ev.Recorded], width: int) -> str:
     if not looks:
         return ""
     rows = [(gate, path_of(found), _highest(found)) for gate, found in looks.items()]
-    head = f"{_BLOCKS[0]} is 1: nothing, {_BLOCKS[-1]} the limit"
+    head = f"{BLOCKS[0]} is 1: nothing, {BLOCKS[-1]} the limit"
     return table(("EVIDENCE", head, "HIGHEST"), rows, width)
 
 
@@ -50,7 +51,7 @@ def path_of(looks: Sequence[_Look]) -> str:
         looks[index * len(looks) // columns : (index + 1) * len(looks) // columns]
         for index in range(columns)
     ]
-    return "".join(_BLOCKS[max(_level(look) for look in part)] for part in parts)
+    return "".join(BLOCKS[max(_level(look) for look in part)] for part in parts)
 
 
 def _look(record: ev.Recorded, event: ev.GateJudged) -> _Look | None:
@@ -61,12 +62,24 @@ def _look(record: ev.Recorded, event: ev.GateJudged) -> _Look | None:
     return _Look(record, evidence, limit)
 
 
+def share_of_way(evidence: float, limit: float) -> float:
+    """How far evidence is on its way to the limit: 0 at 1 and below, 1 from the limit on."""
+    return 1.0 if evidence >= limit else math.log(max(evidence, 1.0)) / math.log(limit)
+
+
+def block_of(share: float) -> str:
+    """A block for a share of 0..1; the last one only from 1 on."""
+    return BLOCKS[level_of(share)]
+
+
+def level_of(share: float) -> int:
+    """The number of the block for a share of 0..1."""
+    highest = len(BLOCKS) - 1
+    return highest if share >= 1 else min(highest - 1, max(0, int(share * highest)))
+
+
 def _level(look: _Look) -> int:
-    """0 at 1 and below, the last block only from the limit on."""
-    if look.evidence >= look.limit:
-        return len(_BLOCKS) - 1
-    share = math.log(max(look.evidence, 1.0)) / math.log(look.limit)
-    return min(len(_BLOCKS) - 2, int(share * (len(_BLOCKS) - 1)))
+    return level_of(share_of_way(look.evidence, look.limit))
 
 
 def _highest(looks: Sequence[_Look]) -> str:
