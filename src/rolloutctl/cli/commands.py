@@ -45,6 +45,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("start", "start", "Plan, confirm, and drive a rollout step by step."),
             Entry("status", "status", "Where it is, why it waits, what comes next."),
+            Entry("watch", "watch", "Follow it until it is over: a live view, or a line a change."),
             Entry("list", "listing", "The rollouts of the journal."),
             Entry("wait", "wait", "Block until it is done or needs a human."),
             Entry("approve", "approve", "Answer the question of a step with yes."),

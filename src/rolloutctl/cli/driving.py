@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from rolloutctl.cli.live import LiveView
+    from rolloutctl.cli.live_rollout import LiveView
     from rolloutctl.core.ports import Journal, Lease
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console
@@ -222,7 +222,7 @@ def live_view_of(rollout: Rollout, console: Console, *, is_driven_here: bool) ->
     terminal = console.live_terminal()
     if terminal is None:
         return None
-    from rolloutctl.cli.live import LiveView  # noqa: PLC0415 - Rich costs 60 ms; logs need none
+    from rolloutctl.cli.live_rollout import LiveView  # noqa: PLC0415 - Rich costs 60 ms; logs need none
 
     return LiveView(rollout, console, terminal, is_driven_here=is_driven_here)
 

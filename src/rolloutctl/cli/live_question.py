@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rolloutctl.cli.question import Question
 
 if TYPE_CHECKING:
-    from rolloutctl.cli.live import LiveView
+    from rolloutctl.cli.live_rollout import LiveView
     from rolloutctl.core.events import Actor
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console

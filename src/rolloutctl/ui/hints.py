@@ -12,6 +12,7 @@ from dataclasses import dataclass
 WITH_STORE = (
     "start",
     "status",
+    "watch",
     "list",
     "wait",
     "approve",

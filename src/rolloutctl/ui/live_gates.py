@@ -101,8 +101,9 @@ def gates_shown(view: View) -> list[Gate]:
 def _row(scene: Scene, gate: Gate, path: int) -> _Row:
     view = scene.standing.view
     record = view.state.gates.get(gate.name)
-    if record is None and view.state.phase.is_at_rest:
-        record = scene.standing.history.judged.get(gate.name)
+    if view.state.phase.is_terminal:
+        # What each gate said when it was judged last, in whichever step.
+        record = scene.standing.history.judged.get(gate.name, record)
     is_guardrail = gate.name in view.playbook.guardrails
     name = f"{gate.name} (guardrail)" if is_guardrail else gate.name
     if record is None:
