@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from rolloutctl.ui.rollout_view import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from rich.text import Text
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
     from rolloutctl.core import events as ev
     from rolloutctl.core.decision import Decision
     from rolloutctl.core.ports import Lease
+    from rolloutctl.core.state import RolloutState
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console
     from rolloutctl.ui.terminal import Terminal
 
+#: A state with what was seen since, and when that was told.
+LayOver = Callable[["RolloutState"], tuple["RolloutState", "datetime | None"]]
 #: Work that takes longer than this, in seconds, is said to take long.
 BUSY_S = 2.0
 
@@ -43,12 +48,14 @@ class Outlook:
         lease: who drives.
         alarm: what is wrong with the picture itself; "" if nothing is.
         question: what this terminal is asked; "" if nothing.
+        seen_at: when the driver elsewhere last told what it saw; None if it did not.
         beat_s: when the driver was last seen between two acts, on the monotonic clock.
     """
 
     lease: Lease | None = None
     alarm: str = ""
     question: str = ""
+    seen_at: datetime | None = None
     beat_s: float = field(default_factory=monotonic_s)
 
 
@@ -70,6 +77,7 @@ class LiveView:
         self._is_driven_here = is_driven_here
         self._course = Course()
         self._asked = ""
+        self.lay_over: LayOver | None = None
         self._picture = Picture(console, terminal, rollout.clock, self._lines)
 
     def __enter__(self) -> Self:
@@ -127,7 +135,7 @@ class LiveView:
     def scene(self) -> Scene:
         """The moment as it is now."""
         rollout, outlook, asked = self._rollout, self.outlook, self._asked
-        state, kinds, now = rollout.state, rollout.adapters.kinds, rollout.clock.now()
+        state, kinds, now = self._state(), rollout.adapters.kinds, rollout.clock.now()
         for name, record in state.gates.items():
             self._course.glance(name, record)
         decision = decide(rollout.playbook, state, kinds, now)
@@ -144,6 +152,13 @@ class LiveView:
             is_driven_here=self._is_driven_here,
             ask=Ask(question=asked, typed=self._picture.typing) if asked else None,
         )
+
+    def _state(self) -> RolloutState:
+        """As folded, with what a driver elsewhere saw since."""
+        if self.lay_over is None:
+            return self._rollout.state
+        state, self.outlook.seen_at = self.lay_over(self._rollout.state)
+        return state
 
     def _pulse(self, decision: Decision) -> str:
         """What takes the driver long, and how long."""

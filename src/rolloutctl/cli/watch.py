@@ -22,7 +22,7 @@ from rolloutctl.ui.driver_pulse import DriverPulse
 from rolloutctl.ui.rollout_view import phase_line, status_document
 
 if TYPE_CHECKING:
-    from rolloutctl.cli.live_rollout import LiveView
+    from rolloutctl.cli.live_rollout import LayOver, LiveView
     from rolloutctl.core.ports import Journal, Lease
     from rolloutctl.runner.rollout import Rollout
 
@@ -61,7 +61,7 @@ def run(
         if len(rows) > 1:
             if output in (Output.JSON, Output.YAML):
                 raise UsageError(
-                    f"{len(rows)} rollouts are open, and {output} is one document: they end one by one",
+                    f"{len(rows)} rollouts are open; {output} is one document, they end one by one",
                     hint="rolloutctl watch --output ndjson, or rolloutctl watch ROLLOUT",
                 )
             from rolloutctl.cli.watch_all import watch_all  # noqa: PLC0415 - several only
@@ -76,6 +76,8 @@ def watch_one(rollout: Rollout, console: Console) -> ExitCode:
     """Follows one rollout to its end; returns its exit code, or 130."""
     screen = Screen(rollout, console)
     view = live_view_of(rollout, console, is_driven_here=False)
+    if view is not None:
+        view.lay_over = _seen_by_driver(rollout)
     rollout.listeners += [screen.event, *([view.event] if view is not None else [])]
     onlooker = _Onlooker(rollout, console, screen, view)
     with noted() as interrupts, view or nullcontext():
@@ -93,6 +95,12 @@ def watch_one(rollout: Rollout, console: Console) -> ExitCode:
         screen.conclude(rollout.state.ended_because)
     say_if_unwatched(rollout, console)
     return code
+
+
+def _seen_by_driver(rollout: Rollout) -> LayOver | None:
+    """What its driver saw since the journal's last event."""
+    glances = wiring.glances(rollout.journal)
+    return None if glances is None else glances.laid_over
 
 
 class _Onlooker:
@@ -139,6 +147,9 @@ class _Onlooker:
         self._pulse.see(lease, now)
         if rollout.state.seq != before:
             self._pulse.note(now)
+        seen_at = self._view.outlook.seen_at if self._view is not None else None
+        if seen_at is not None:
+            self._pulse.note(seen_at)
         if self._view is not None:
             self._view.outlook.lease = lease
         elif not rollout.state.phase.is_at_rest:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rolloutctl.core.target import Target
     from rolloutctl.runner.adapters import Adapters, Ending, Invoker, InvokeResult, Running
     from rolloutctl.runner.rollout import Rollout
+    from rolloutctl.store.glances import Glances
     from rolloutctl.store.sqlite import SqliteJournal
 
 
@@ -221,13 +222,23 @@ def open_rollout(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock)
     document = _document_in(rollout_id, _start_of(rollout_id, ledger))
     with _journalled(rollout_id):
         playbook = parse_document(document, known)
-    return Rollout.open(
+    rollout = Rollout.open(
         rollout_id,
         playbook=playbook,
         adapters=adapters(playbook, known),
         journal=ledger,
         clock=at,
     )
+    rollout.onlookers = glances(ledger)
+    return rollout
+
+
+def glances(ledger: Journal) -> Glances | None:
+    """What drivers leave beside this journal for onlookers; None for one that is no file."""
+    from rolloutctl.store.glances import Glances  # noqa: PLC0415 - commands on rollouts only
+
+    path = getattr(ledger, "path", None)
+    return Glances(path) if path is not None else None
 
 
 def open_way_back(rollout_id: str, ledger: Journal, *, known: Catalog, at: Clock) -> Rollout:

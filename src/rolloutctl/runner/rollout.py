@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.machine import allows, fold, judged, observed
@@ -26,6 +27,18 @@ OVERTAKEN = "ended because another process drives now"
 STOPPED = "ended because its driver stopped"
 #: How often a fact (something that happened) is offered to a moving journal.
 FACT_TRIES = 100
+
+
+class Onlookers(Protocol):
+    """People elsewhere, who see what is not recorded yet; nothing is decided on it."""
+
+    def leave(self, state: RolloutState, now: datetime) -> None:
+        """What this process knows now. Must not raise, and must not wait for a disk."""
+        ...
+
+    def remove(self, rollout_id: str) -> None:
+        """This process drives it no more. Must not raise."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +64,8 @@ class Rollout:
     invocations: Invocations = field(default_factory=Invocations)
     #: whether the last tick measured: the next one does something else (`core.decide`)
     has_measured: bool = False
+    #: are told after every look of the driver; None where nobody can look on
+    onlookers: Onlookers | None = None
     _unrecorded: dict[str, ev.GateJudged] = field(default_factory=dict)
     _recorded_judgements: dict[str, ev.GateJudged] = field(default_factory=dict)
 
@@ -106,6 +121,8 @@ class Rollout:
             if self.lease is not None:
                 self.journal.release_lease(self.lease)
                 self.lease = None
+                if self.onlookers is not None:
+                    self.onlookers.remove(self.rollout_id)
 
     # -- reading --------------------------------------------------------------
 
@@ -137,6 +154,7 @@ class Rollout:
     def looked_at(self, target: str, *, is_seen: bool) -> None:
         """Notes in memory that `target` was looked at now, and whether it was seen."""
         self.state = observed(self.state, target, self.clock.now(), is_seen=is_seen)
+        self._tell_onlookers()
 
     # -- writing --------------------------------------------------------------
 
@@ -196,6 +214,11 @@ class Rollout:
         self._unrecorded.update({event.gate: event for event in events})
         if any(self._is_due(event) for event in events):
             self.record()
+        self._tell_onlookers()
+
+    def _tell_onlookers(self) -> None:
+        if self.onlookers is not None and self.lease is not None:
+            self.onlookers.leave(self.state, self.clock.now())
 
     def _is_due(self, event: ev.GateJudged) -> bool:
         last = self._recorded_judgements.get(event.gate)

@@ -69,7 +69,7 @@ class JournalFile:
         read_only: bool = False,
         migrations: Sequence[Migration] = MIGRATIONS,
     ) -> None:
-        self._path = path.absolute()
+        self._path = self.path = path.absolute()
         self._busy_limit_s = busy_limit_s
         self._migrations = migrations
         self._lock = threading.Lock()

@@ -45,6 +45,11 @@ class SqliteJournal:
         self._file = JournalFile(path, busy_limit_s=busy_limit_s, read_only=read_only)
         self._heads: tuple[int, Mapping[str, int]] | None = None
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._file.path
+
     def create(
         self, rollout_id: str, started: Started, *, at: datetime, holds: Sequence[str]
     ) -> None:
