@@ -32,7 +32,7 @@ _NAME_MAX = 22
 #: Columns of an evidence path, where it is narrow and where there is room.
 _PATH_NARROW = 12
 _PATH_WIDE = 24
-_WIDE_FROM = 100
+_WIDE_FROM = 96
 #: From this width on the numbers stand beside the verdict, below it under it.
 _BESIDE_FROM = 150
 #: Columns that the way to a verdict takes where the numbers stand beside it.
@@ -130,6 +130,14 @@ def path_of(course: Course, gate: str, columns: int) -> str:
     return "".join(block_of(share) for share in looks[-columns:])
 
 
+def _heat(way: str) -> str:
+    """Warmer towards the limit; the height of the last block says the same."""
+    level = BLOCKS.find(way[-1:]) if way else 0
+    if level == len(BLOCKS) - 1:
+        return "bold red"
+    return "yellow" if level >= len(BLOCKS) // 2 else "cyan"
+
+
 def _distance(view: View, gate: Gate, record: GateRecord | None) -> str:
     """How far it is from a verdict, or from turning, and how old that is."""
     if record is None:
@@ -217,7 +225,7 @@ def _drawn(row: _Row, sizes: tuple[int, int, int], width: int, density: Density)
         (f"{row.mark.sign} ", row.mark.style),
         (padded(row.name, name + GAP), "bold"),
         (padded(row.verdict, verdict + GAP), row.mark.style),
-        (padded(row.way, path + GAP), "cyan"),
+        (padded(row.way, path + GAP), _heat(row.way)),
         row.distance,
     )
     if not density.has_numbers or not row.because:

@@ -16,6 +16,10 @@ from rolloutctl.ui.event_view import local_time
 from rolloutctl.ui.live_scene import LABEL, Scene, fitted, folded, line
 from rolloutctl.ui.next_steps import next_lines
 from rolloutctl.ui.rollout_view import is_unwatched
+from rolloutctl.ui.target_view import exposed_targets
+
+#: Lines of the reason where something went wrong.
+_REASON_ROWS = 5
 
 
 def story_lines(scene: Scene, width: int, *, requests: int = 2) -> list[Text]:
@@ -23,9 +27,11 @@ def story_lines(scene: Scene, width: int, *, requests: int = 2) -> list[Text]:
     standing, course = scene.standing, scene.course
     lines: list[Text] = []
     because = standing.because.removeprefix(f"{standing.view.state.phase}: ")
-    if not _is_plain_hold(standing.view, because):
-        lines += folded("now", because, width)
-    if course.decided is not None and because not in course.decided.text:
+    if scene.ask is None and not _is_plain_hold(standing.view, because):
+        # Where a person must act, the reason is told whole.
+        rows = 2 if standing.view.state.phase is Phase.RUNNING else _REASON_ROWS
+        lines += folded("now", because, width, rows=rows)
+    if course.decided is not None and because not in course.decided.text and scene.ask is None:
         said = f"{local_time(course.decided.at)}  {course.decided.text}"
         lines += folded("decided", said, width)
     coming = next_sentence(standing.view, standing.decision)
@@ -53,6 +59,8 @@ def command_lines(scene: Scene, width: int) -> list[Text]:
         return []
     if not (needs_human(standing.view.state) or is_unwatched(standing)):
         return []
+    if standing.view.state.phase.is_at_rest and exposed_targets(standing.view.state):
+        return []  # the command ends now, and its last words name them
     rows = next_lines(steps, width - LABEL)
     return [
         fitted(line((f"{'do' if not number else '':<{LABEL}}", "dim"), row), width)
@@ -67,7 +75,7 @@ def next_sentence(view: View, decision: Decision) -> str:
         case phase if phase.is_at_rest:
             return ""
         case Phase.ASKING:
-            return f"an answer leads to {_after(view)}; {_deadline(view)}"
+            return f"yes leads to {_after(view)}, no to what was before; {_deadline(view)}"
         case Phase.PAUSED:
             return f"nothing by itself; guardrails are judged meanwhile; {_deadline(view)}"
         case Phase.ROLLING_BACK:
@@ -133,7 +141,7 @@ def _way_back(view: View) -> str:
 
 def _driver(scene: Scene, width: int) -> list[Text]:
     standing = scene.standing
-    if standing.view.state.phase.is_terminal:
+    if standing.view.state.phase.is_at_rest:
         return []
     label = (f"{'driver':<{LABEL}}", "dim")
     if scene.is_driven_here:

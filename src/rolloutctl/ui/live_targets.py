@@ -25,7 +25,9 @@ from rolloutctl.ui.live_scene import (
     fitted,
     line,
     padded,
+    told,
 )
+from rolloutctl.ui.table import wrapped
 from rolloutctl.ui.target_view import served_now, target_notes
 
 _HEAD = ("TARGET", "INTENDED", "OBSERVED", "VERIFIED")
@@ -34,8 +36,11 @@ _NAME_MAX = 24
 _EXPOSURE_MAX = 30
 #: A bar of the canary's share, where there is room for it.
 _BAR = 20
-_BAR_FROM_WIDTH = 110
+_BAR_FROM_WIDTH = 90
 _FULL_BP = 10_000
+#: Columns and lines of what is wrong with a target.
+_INDENT = 4
+_NOTE_ROWS = 3
 
 
 class _Row(NamedTuple):
@@ -58,8 +63,20 @@ def target_lines(scene: Scene, width: int) -> list[Text]:
     for target, row in zip(view.state.targets.values(), rows, strict=True):
         lines.append(_drawn(row, sizes, width))
         notes = target_notes(view.state, target, scene.standing.history)
-        lines += [fitted(line(("  ! ", "bold yellow"), note), width) for note in notes]
+        lines += [text for note in notes for text in _note(note, width)]
     return lines
+
+
+def _note(note: str, width: int) -> list[Text]:
+    """What is wrong, in at most `_NOTE_ROWS` lines."""
+    rows = wrapped(told(note), width - _INDENT).split("\n")
+    if len(rows) > _NOTE_ROWS:
+        rows = [*rows[: _NOTE_ROWS - 1], " ".join(rows[_NOTE_ROWS - 1 :])]
+    signs = ["  ! ", *[" " * _INDENT] * (len(rows) - 1)]
+    return [
+        fitted(line((sign, "bold yellow"), row), width)
+        for sign, row in zip(signs, rows, strict=True)
+    ]
 
 
 def _row(scene: Scene, target: TargetState) -> _Row:
@@ -184,6 +201,6 @@ def _drawn(row: _Row, sizes: tuple[int, int, int], width: int) -> Text:
     if width >= _BAR_FROM_WIDTH and text.cell_len + _BAR + GAP <= width:
         filled = max(1, round(row.share * _BAR)) if row.share > 0 else 0
         text.append(" " * (width - _BAR - text.cell_len))
-        text.append("█" * filled, style="cyan")
+        text.append("━" * filled, style="cyan")
         text.append("─" * (_BAR - filled), style="dim")
     return fitted(text, width)

@@ -62,7 +62,12 @@ def _laid_out(scene: Scene, width: int, fit: _Fit) -> list[Text]:
     view = scene.standing.view
     hold = hold_line(view, width)
     # Sets the picture off from the lines above it, which scroll.
-    top = [line(("─" * width, "dim")), _title(scene, width), *_alarm(scene, width)]
+    top = [
+        line(("─" * width, "dim")),
+        _title(scene, width),
+        *_headline(scene, width),
+        *_alarm(scene, width),
+    ]
     way = [path_line(view, width), *([hold] if hold is not None else [])]
     parts: Sequence[list[Text]] = (
         top,
@@ -99,6 +104,24 @@ def _title(scene: Scene, width: int) -> Text:
         return fitted(left, width)
     left.append(" " * (room - left.cell_len + GAP))
     return left.append_text(right)
+
+
+def _headline(scene: Scene, width: int) -> list[Text]:
+    """What a phase means to whoever sees it for the first time, where it matters."""
+    state = scene.standing.view.state
+    words = _MEANINGS.get(state.phase, "")
+    if not words:
+        return []
+    targets = ", ".join(state.stuck_targets)
+    said = f"{words}: {targets}" if targets and state.phase is Phase.STUCK else words
+    return folded("", said, width, style="bold")
+
+
+_MEANINGS = {
+    Phase.STUCK: "not confirmed, exit 20: somebody must look now",
+    Phase.HELD: "time is up: the weight stays, no gate is judged",
+    Phase.PAUSED: "frozen where it is, until a person says how it goes on",
+}
 
 
 def _alarm(scene: Scene, width: int) -> list[Text]:
