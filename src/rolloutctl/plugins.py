@@ -26,9 +26,11 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
     "sources": {
         "prometheus": "rolloutctl.sources.prometheus:Prometheus",
         "openmetrics": "rolloutctl.sources.openmetrics:OpenMetrics",
+        "alertmanager": "rolloutctl.sources.prometheus:Alertmanager",
     },
     "notifiers": {"webhook": "rolloutctl.notifiers.webhook:Webhook"},
     "gates": {
+        "alerts": "rolloutctl.gates.alerts:Alerts",
         "budget": "rolloutctl.gates.budget:Budget",
         "compare": "rolloutctl.gates.compare:Compare",
         "latency": "rolloutctl.gates.latency:Latency",

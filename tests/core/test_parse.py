@@ -194,7 +194,7 @@ WRONG = [
     ("for: 10m", "min_sample: 2e2", "2e2", "min_sample needs a count of events", "bad/total"),
     ("on_error: pause, on_inc", "on_inc", "mirror:", "not declared: on_error", "on_error: wait"),
     ("kind: threshold", "kind: treshold", "treshold", "unknown gate kind", "threshold?"),
-    ("kind: threshold", "kind: alerts", "alerts", "reserved, not available", "threshold"),
+    ("kind: threshold", "kind: k8s-ready", "k8s-ready", "reserved, not available", "threshold"),
     ("kind: threshold", "kind: gone", "gone", "is not installed", "install it"),
     ("    source: metrics\n", "", "floor:", "source is missing", "metrics"),
     ("source: metrics", "source: metric", "metric\n", "unknown source 'metric'", "metrics?"),

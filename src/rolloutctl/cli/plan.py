@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rolloutctl.cli import wiring
+from rolloutctl.cli.alert_names import survey_alerts
 from rolloutctl.cli.foresight import stated_rates, survey_rates
 from rolloutctl.cli.metric_names import unknown_metrics
 from rolloutctl.cli.options import InputOption, OutputOption, PlaybookFile, parse_inputs
@@ -55,6 +56,7 @@ def run(
     findings = survey_sources(adapters, unreached)
     if unreached.first is None:
         findings += unknown_metrics(playbook, adapters, wiring.clock().now())
+        findings += survey_alerts(playbook, adapters, wiring.clock().now())
     if traffic:
         rates = stated_rates(playbook, adapters, per_s=_per_s(traffic), bad_share=_share(bad_share))
     elif unreached.first is not None:

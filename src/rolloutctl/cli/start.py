@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolloutctl.cli import wiring
+from rolloutctl.cli.alert_names import survey_alerts
 from rolloutctl.cli.driving import Attendance, OnExit, attend, take_lease
 from rolloutctl.cli.options import (
     InputOption,
@@ -201,7 +202,10 @@ def _planned(
         playbook,
         adapters.kinds,
         seen=seen,
-        findings=survey_sources(adapters),
+        findings=[
+            *survey_sources(adapters),
+            *survey_alerts(playbook, adapters, wiring.clock().now()),
+        ],
     )
     console.talk(plan_text(plan, console.width))
     plan.raise_if_unsafe()

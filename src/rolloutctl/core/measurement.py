@@ -12,6 +12,17 @@ class QueryKind(StrEnum):
 
     EXPRESSION = "expression"  # the source's own language (PromQL); the answer is one number
     COUNTERS = "counters"  # a series selector; the answer is raw counters, one sample a series
+    # An alerting rule's expression. The first sample, without labels, counts its series; one
+    # sample follows for each selector in it, labelled `SELECTOR_LABEL`: 1 if it has fresh data.
+    CONDITION = "condition"
+    # Alerts by name and labels (`core.alerts`). One sample for each rule, and one for each
+    # active alert of it; the value is an `AlertState`. Without any sample nothing is known.
+    ALERTS = "alerts"
+    UNSILENCED_ALERTS = "unsilenced-alerts"  # the same without those that somebody silenced
+
+
+#: The label that names a selector in the answer to a CONDITION.
+SELECTOR_LABEL = "rolloutctl_selector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

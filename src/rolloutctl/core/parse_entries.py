@@ -30,7 +30,7 @@ GATES_MAX = 500
 #: The shortest time between two measurements of a gate, in seconds.
 INTERVAL_MIN_S = 0.1
 #: Gate kinds that a later version will know.
-RESERVED_GATES = frozenset({"alerts", "k8s-ready"})
+RESERVED_GATES = frozenset({"k8s-ready"})
 #: Target names that would make `${canary.is}` and `${canary.labels.x}` ambiguous.
 _RESERVED_TARGETS = frozenset({"is", "labels"})
 
@@ -57,6 +57,7 @@ def parse_targets(parsing: Parsing, section: Node) -> dict[str, Target | None]:
 
 
 def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
+    """The target; also one that its provider refuses, so that the rest is looked at as well."""
     where = f"targets.{name.text}"
     kind = _named(parsing, "providers", "provider", name=name, node=node)
     if kind is None:
@@ -64,13 +65,14 @@ def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
     shapes = (TargetShape, kind.TargetSpec)
     found = parsing.decoder.mapping(node, shapes, where, at=name)
     shape, spec = found.build(TargetShape), found.build(kind.TargetSpec)
-    if shape is None or spec is None or not _is_sound(parsing, kind, spec, where=where, node=node):
+    if shape is None or spec is None:
         return None
+    for key, message, fix in problems_of(kind(), spec):
+        parsing.report.error(locate(node, key), f"{where}: {message}", fix=fix)
     control, canary = _arm(CONTROL, shape.control), _arm(CANARY, shape.canary)
     if control.value == canary.value:
         message = f"{where}: control and canary are both {control.value!r:.80}"
         parsing.report.error(locate(node, "canary"), message, fix="name two different arms")
-        return None
     shadow = shape.shadow
     return Target(
         name=name.text,
@@ -81,14 +83,6 @@ def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
         shadow=ShadowFlag(flag=shadow.flag, labels=shadow.labels) if shadow else None,
         unit=shape.unit,
     )
-
-
-def _is_sound(parsing: Parsing, kind: Any, spec: Any, *, where: str, node: Node) -> bool:
-    """Whether the provider has nothing against its own keys (Any: a plug-in)."""
-    found = problems_of(kind(), spec)
-    for key, message, fix in found:
-        parsing.report.error(locate(node, key), f"{where}: {message}", fix=fix)
-    return not found
 
 
 def _arm(name: str, written: str | ArmShape) -> Arm:

@@ -1,4 +1,4 @@
-"""The two queries of Prometheus' HTTP API, and how it says no.
+"""What is asked of Prometheus' HTTP API, and how it says no.
 
 https://prometheus.io/docs/prometheus/latest/querying/api/ (2.42 observed): errors are
 JSON with `errorType`: bad_data 400, execution 422, timeout and canceled 503, internal 500;
@@ -81,6 +81,24 @@ class PrometheusApi:
         if not isinstance(data, list):
             raise _misshapen(response)
         return _texts(data)[:limit]
+
+    def rules(self) -> Mapping[str, Any]:  # Any: JSON; rules.py checks it
+        """The `data` of all loaded alerting rules with their active alerts.
+
+        https://prometheus.io/docs/prometheus/latest/querying/api/#rules; Thanos leaves out
+        what it cannot reach unless it is told not to, and its warnings say so.
+        """
+        response = self._send("GET", "/api/v1/rules?type=alert&partial_response=false", b"")
+        if response.status not in range(200, 300):
+            raise _explained(response, "the loaded rules")
+        document = response.json()
+        data = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(data, dict) or document.get("status") != "success":
+            raise _misshapen(response)
+        if notes := _texts(document.get("warnings")):
+            reason = redact("; ".join(notes))[:_REASON_CHARS_MAX]
+            raise Unavailable(f"{response.request.title}: not all rules are told: {reason}")
+        return data
 
     def build_info(self) -> tuple[str, HttpResponse | None]:
         """The version, or "" where the service does not tell, and the answer."""

@@ -1,20 +1,21 @@
 """Source `prometheus`: gates' questions answered by a Prometheus server.
 
-API: `/api/v1/query`, `/api/v1/query_range`, `/api/v1/status/buildinfo`; Prometheus 2.42 is
-what the tests run. Auth: bearer token, basic, headers, client certificate; `tenant` for
-Mimir and Cortex. Limits: 11,000 points a series and page, paged here; 5,000 series.
+API: `/api/v1/query`, `/api/v1/query_range`, `/api/v1/rules`, `/api/v1/status/buildinfo`;
+Prometheus 2.42 is what the tests run. Auth: bearer token, basic, headers, client certificate;
+`tenant` for Mimir and Cortex. Limits: 11,000 points a series and page, paged here; 5,000 series.
 
 What is stale: a counter whose newest sample is older than `staleness`; an expression one
 of whose selectors rests on nothing newer (freshness.py says how far that sees). A counter
 of a dead exporter vanishes at once or after the server's lookback (5 min): then it is EMPTY.
-What it cannot do: know that a recording rule's input died, or look inside `or vector(0)`.
+What it cannot do: know that a recording rule's input died, or look inside `or vector(0)`;
+know of an alert's silences (`alertmanager.py` does).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -25,10 +26,17 @@ from rolloutctl.core.secret import SecretRef
 from rolloutctl.core.selector import SelectorError, parse_selector
 from rolloutctl.core.units import DurationS, doc, key
 from rolloutctl.errors import NotFound, Rejected, Unavailable
-from rolloutctl.http import Access, HttpResponse, shown
+from rolloutctl.http import Access, shown
 from rolloutctl.sources.prometheus.api import PrometheusApi
+from rolloutctl.sources.prometheus.clock_skew import clock_findings
+from rolloutctl.sources.prometheus.conditions import (
+    build_presence,
+    measure_none,
+    measure_series,
+)
 from rolloutctl.sources.prometheus.freshness import INDEX_LABEL, build_check, used_selectors
 from rolloutctl.sources.prometheus.history import fetch_history
+from rolloutctl.sources.prometheus.loaded_alerts import LoadedAlerts, as_history
 from rolloutctl.sources.prometheus.readings import (
     Point,
     measure_expression,
@@ -38,8 +46,6 @@ from rolloutctl.sources.prometheus.readings import (
 
 #: The label by which the times of samples come in the same answer as their values.
 _TIME_LABEL = "rolloutctl_part"
-#: Two clocks further apart make a gate look at data from before its step, or miss it.
-CLOCK_SKEW_MAX_S = 5.0
 #: How far back a metric must have had samples to count as known, in seconds.
 NAMED_WITHIN_S = 86_400.0
 #: Names that begin alike are looked through for the one that was meant.
@@ -67,15 +73,18 @@ class PrometheusSpec(Access):
 
 
 class Prometheus:
-    """Answers expressions and counters; keeps no state between calls."""
+    """Answers expressions, counters and alerts; remembers the rules of the last moment only."""
 
     name: ClassVar[str] = "prometheus"
     Spec: ClassVar[type] = PrometheusSpec
-    kinds: ClassVar[frozenset[str]] = frozenset({QueryKind.EXPRESSION, QueryKind.COUNTERS})
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        {QueryKind.EXPRESSION, QueryKind.COUNTERS, QueryKind.CONDITION, QueryKind.ALERTS}
+    )
 
     def __init__(self, spec: PrometheusSpec) -> None:
         self._spec = spec
         self._api = PrometheusApi(spec.url, spec, tenant=spec.tenant)
+        self._alerts = LoadedAlerts(self._api, staleness_s=spec.staleness_s)
 
     def probe(self) -> Sequence[Finding]:
         """A trivial query proves that queries are allowed; then the version and the clock."""
@@ -89,7 +98,7 @@ class Prometheus:
             return [Finding(severity=Severity.REFUSE, message=error.message, hint=hint)]
         named = f"Prometheus {version}" if version else "the Prometheus API (version not told)"
         answers = Finding(severity=Severity.OK, message=f"{shown(url)}: {named} answers queries")
-        return [answers, *_clock_findings(url, response), *self._spec.findings(url)]
+        return [answers, *clock_findings(url, response), *self._spec.findings(url)]
 
     def query(self, query: Query, at: datetime) -> Measurement:
         """The answer at `at`; for counters `Measurement.at` is their newest sample's time."""
@@ -98,15 +107,29 @@ class Prometheus:
                 return self._expression(query.text, at)
             case QueryKind.COUNTERS:
                 return self._counters(query.text, at)
+            case QueryKind.CONDITION:
+                return self._condition(query.text, at)
+            case QueryKind.ALERTS:
+                return self._alerts.states(query.text, at)
+            case QueryKind.UNSILENCED_ALERTS:
+                raise Rejected(
+                    "Prometheus knows of no silences",
+                    hint="take a source of kind alertmanager, or write silences: ignore",
+                )
 
     def history(self, query: Query, start: datetime, end: datetime, step_s: float) -> Series:
         """Past answers; counters as the server's lookback (5 min) shows them at each step."""
         if query.kind is QueryKind.COUNTERS:
             _check_plain(query.text)
-        return fetch_history(self._api, query, start, end=end, step_s=step_s)
+        if query.kind is QueryKind.ALERTS:
+            self._alerts.states(query.text, end)  # it must be loaded now, or nothing is known
+        found = fetch_history(self._api, as_history(query), start, end=end, step_s=step_s)
+        return replace(found, query=query)
 
     def unknown_metrics(self, query: Query, at: datetime) -> Mapping[str, Sequence[str]]:
         """See `core.ports.NamesMetrics`: by what had samples in the last day."""
+        if query.kind is QueryKind.ALERTS:
+            return {}  # these are no metrics
         begin = at - timedelta(seconds=NAMED_WITHIN_S)
         metrics = {one.text.partition("{")[0].strip() for one in used_selectors(query.text)}
         unknown = {}
@@ -120,6 +143,19 @@ class Prometheus:
         measurement = measure_expression(self._api.instant(text, at), at)
         if measurement.state is not DataState.OK:
             return measurement
+        return self._unless_old(measurement, text, at)
+
+    def _condition(self, text: str, at: datetime) -> Measurement:
+        points = read_points(self._api.instant(text, at))
+        if points:
+            return self._unless_old(measure_series(points, at), text, at)
+        selectors = used_selectors(text)
+        asked = build_presence(selectors, staleness_s=self._spec.staleness_s)
+        present = read_points(self._api.instant(asked, at)) if asked else []
+        return measure_none(selectors, present, at)
+
+    def _unless_old(self, measurement: Measurement, text: str, at: datetime) -> Measurement:
+        """The measurement, or that it is stale: one of its selectors has no newer sample."""
         selectors = used_selectors(text)
         check = build_check(selectors, staleness_s=self._spec.staleness_s)
         if not check:
@@ -182,20 +218,3 @@ def _check_plain(text: str) -> None:
             f"not a plain selector: {error}: {text:.200}",
             hint='counters are asked for by name and labels: requests_total{model="a"}',
         ) from error
-
-
-def _clock_findings(url: str, response: HttpResponse | None) -> Sequence[Finding]:
-    told = response.date() if response else None
-    if told is None:
-        return []
-    skew_s = (SystemClock().now() - told).total_seconds()
-    # The Date header has whole seconds, so up to one is no skew.
-    if -CLOCK_SKEW_MAX_S <= skew_s <= CLOCK_SKEW_MAX_S + 1:
-        return []
-    return [
-        Finding(
-            severity=Severity.WARN,
-            message=f"{shown(url)}: its clock differs from ours by {abs(skew_s):.0f} s",
-            hint="synchronise both clocks; gates judge data by its time",
-        )
-    ]
