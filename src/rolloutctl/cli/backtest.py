@@ -185,7 +185,7 @@ class _Recorder:
             if not tracks.get(query) and query.text not in answers
         }
         for text, gate in missing.items():
-            if any(query.text == text and query.kind is QueryKind.EXPRESSION for query in tracks):
+            if any(q.text == text and q.kind is not QueryKind.COUNTERS for q in tracks):
                 answers |= self._assumed(text, gate)
             else:
                 self._console.talk(f"warning: {where}: no series for gate {gate}: {text}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from rolloutctl.core.arm_names import arm_names, only_target
 from rolloutctl.core.exposure import split
 from rolloutctl.core.json_types import Json
-from rolloutctl.core.measurement import Reading
+from rolloutctl.core.measurement import QueryKind, Reading
 from rolloutctl.core.playbook import Gate, Playbook
 from rolloutctl.core.ports import GateContext, Kinds
 from rolloutctl.core.verdict import Outcome
@@ -86,7 +86,7 @@ def find_healthy(
             continue
         numbers[slot.name] = found
         if slot.role is Role.EXPRESSION:
-            doubts.append(_assumed(slot, found))
+            doubts.append(_assumed(slot, found, _words(slot, playbook, kinds)))
     return Healthy(numbers=numbers, stated=frozenset(stated), doubts=tuple(doubts))
 
 
@@ -140,10 +140,17 @@ def _no_number(slot: Slot) -> str:
     )
 
 
-def _assumed(slot: Slot, number: float) -> str:
+def _words(slot: Slot, playbook: Playbook, kinds: Kinds) -> str:
+    """What the gates of a slot ask."""
+    gate = playbook.gates[slot.gates[0]]
+    asked = kinds.gates[gate.kind].query_kinds(gate.spec)
+    return "an expression" if asked <= {QueryKind.EXPRESSION, QueryKind.CONDITION} else "for alerts"
+
+
+def _assumed(slot: Slot, number: float, asked: str) -> str:
     gates = ", ".join(slot.gates)
     return (
-        f"gate {gates} asks an expression, which cannot be modelled: it is answered {number:g}, "
+        f"gate {gates} asks {asked}, which cannot be modelled: it is answered {number:g}, "
         f"which it accepts; state another with --answer {slot.gates[0]}=VALUE"
     )
 

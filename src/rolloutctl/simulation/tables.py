@@ -46,8 +46,8 @@ class Recording:
     def tracks(self, query: Query) -> list[Track]:
         """The series that a query selects: by selector, or by its whole text as a metric."""
         whole = [track for (metric, _), track in self._series.items() if metric == query.text]
-        if whole:
-            return whole
+        if whole or query.kind not in (QueryKind.COUNTERS, QueryKind.EXPRESSION):
+            return whole  # an alert's name looks like a metric's, and is none
         try:
             selector = parse_selector(query.text)
             is_selected: Callable[[Mapping[str, str]], bool] = build_predicate(selector)
