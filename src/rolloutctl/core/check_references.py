@@ -83,7 +83,12 @@ def _check_text(parsing: Parsing, at: Node, text: str, known: Mapping[str, str])
             close = "canary." + name.removeprefix("arm.")
         fix = f"did you mean ${{{close}}}? " if close else ""
         message = f"unknown reference ${{{name}}}"
-        parsing.report.error(at, message, fix=f"{fix}known: {listed(sorted(known))}")
+        parsing.report.error(at, message, fix=f"{fix}known: {listed(_short(known))}")
+
+
+def _short(known: Mapping[str, str]) -> list[str]:
+    """The names without those that say the only target's name where they need not."""
+    return [one for one in sorted(known) if not any(_is_scoped(one, other) for other in known)]
 
 
 def _is_scoped(known: str, name: str) -> bool:

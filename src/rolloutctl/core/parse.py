@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -142,6 +142,7 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
     if all_usable:
         check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
     _check_time(parsing, root, playbook)
+    _check_intervals(parsing, playbook, parts.steps)
     if parsing.report.has_errors:
         return None
     text = _canonical_text(parsing, document)
@@ -163,8 +164,24 @@ def _check_time(parsing: Parsing, root: PlaybookShape, playbook: Playbook) -> No
         parsing.report.error(at, message, fix=fix)
 
 
+def _check_intervals(parsing: Parsing, playbook: Playbook, steps: Sequence[ParsedStep]) -> None:
+    """Warns of gates that look less often than their step lasts."""
+    for one in steps:
+        hold_s = one.step.hold_s
+        for name in one.step.gates:
+            gate = playbook.gates.get(name)
+            if gate is None or not 0 < hold_s < gate.limits.interval_s:
+                continue
+            every, held = format_duration(gate.limits.interval_s), format_duration(hold_s)
+            message = (
+                f"{one.step.name}: gate {name} looks every {every} and the step holds {held}: "
+                "it is judged when the step begins and when its hold ends"
+            )
+            parsing.report.warning(one.at, message, fix=f"write an interval below {held}")
+
+
 def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:
-    targets = parse_targets(parsing, root.targets)
+    targets = parse_targets(parsing, root.targets, with_refused=True)
     sources, source_classes = parse_sources(parsing, root.sources)
     defaults = _shape(parsing, root.defaults, DefaultsShape, "defaults")
     check_numbers(parsing, defaults, root.defaults, "defaults")

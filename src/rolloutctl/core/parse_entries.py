@@ -37,15 +37,22 @@ _RESERVED_TARGETS = frozenset({"is", "labels"})
 T = TypeVar("T")
 
 
-def parse_targets(parsing: Parsing, section: Node) -> dict[str, Target | None]:
-    """Every declared target by name; None for one that is in error."""
+def parse_targets(
+    parsing: Parsing, section: Node, *, with_refused: bool = False
+) -> dict[str, Target | None]:
+    """Every declared target by name; None for one that is in error.
+
+    With `with_refused` also those that are understood and must not be driven: an error is
+    told of each, and what else is wrong in the playbook can be looked for.
+    """
     targets: dict[str, Target | None] = {}
     places: dict[str, str] = {}
     for name, node in parsing.entries(section, "targets", TARGETS_MAX):
         if name.text in _RESERVED_TARGETS:
             message = f"targets: {name.text!r} cannot name a target: references need the word"
             parsing.report.error(name, message, fix="use another name")
-        target = targets[name.text] = _target(parsing, name, node)
+        target, is_refused = _target(parsing, name, node)
+        targets[name.text] = None if is_refused and not with_refused else target
         if target is None:
             continue
         place = f"{target.provider} {target.spec!r}"
@@ -56,25 +63,25 @@ def parse_targets(parsing: Parsing, section: Node) -> dict[str, Target | None]:
     return targets
 
 
-def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
-    """The target; also one that its provider refuses, so that the rest is looked at as well."""
+def _target(parsing: Parsing, name: Node, node: Node) -> tuple[Target | None, bool]:
+    """The target as far as it is understood, and whether it must not be driven."""
     where = f"targets.{name.text}"
     kind = _named(parsing, "providers", "provider", name=name, node=node)
     if kind is None:
-        return None
+        return None, True
     shapes = (TargetShape, kind.TargetSpec)
     found = parsing.decoder.mapping(node, shapes, where, at=name)
     shape, spec = found.build(TargetShape), found.build(kind.TargetSpec)
     if shape is None or spec is None:
-        return None
-    for key, message, fix in problems_of(kind(), spec):
-        parsing.report.error(locate(node, key), f"{where}: {message}", fix=fix)
+        return None, True
+    is_refused = parsing.tell(problems_of(kind(), spec), node, where)
     control, canary = _arm(CONTROL, shape.control), _arm(CANARY, shape.canary)
     if control.value == canary.value:
         message = f"{where}: control and canary are both {control.value!r:.80}"
         parsing.report.error(locate(node, "canary"), message, fix="name two different arms")
+        is_refused = True
     shadow = shape.shadow
-    return Target(
+    target = Target(
         name=name.text,
         provider=shape.provider,
         spec=spec,
@@ -83,6 +90,7 @@ def _target(parsing: Parsing, name: Node, node: Node) -> Target | None:
         shadow=ShadowFlag(flag=shadow.flag, labels=shadow.labels) if shadow else None,
         unit=shape.unit,
     )
+    return target, is_refused
 
 
 def _arm(name: str, written: str | ArmShape) -> Arm:
@@ -193,8 +201,8 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
     if spec is None or found.build(GateShape) is None:
         return None
     plugin = kind()
-    if parsing.tell(plugin.problems(spec), node, where):
-        return None
+    # A gate that its kind refuses stays: its source and its use are looked at as well.
+    parsing.tell(plugin.problems(spec), node, where)
     _check_source(parsing, plugin.query_kinds(spec), name=name, node=node, around=around)
     limits = _limits(shape, around, kind=plugin)
     if (

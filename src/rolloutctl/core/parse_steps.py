@@ -94,8 +94,9 @@ def _step(
     }
     targets, all_usable = _targets(parsing, node, shape, declared.targets)
     spec = found.build(kind_class.Spec)
-    if spec is None or found.build(StepShape) is None:
+    if spec is None:
         return None
+    # Its own keys as far as they are right: what it writes can be planned all the same.
     kind: StepKind = kind_class()
     step = Step(
         index=index,
@@ -173,7 +174,9 @@ def _targets(
             fix = f"write some of: {listed(declared)}"
             parsing.report.error(nodes, "targets: the list is empty", fix=fix)
     usable = parsing.check_known(named, declared, nodes=nodes, what="target")
-    return usable, len(usable) == len(named)
+    own = [at for at in (child(node, "target"), child(node, "targets")) if at is not None]
+    is_meant = not any(parsing.report.has_error_at(at) for at in own)
+    return usable, is_meant and len(usable) == len(named)
 
 
 def _name(parsing: Parsing, node: Node, *, kind: str, shape: StepShape, taken: set[str]) -> str:

@@ -102,7 +102,14 @@ def margin_problems(margin: str, *, strict: bool) -> Iterator[Problem]:
 
 
 def text_problems(texts: dict[str, str]) -> Iterator[Problem]:
-    """Are the selectors selectors, and does each tell the arms apart?"""
+    """Are the selectors selectors, each another one, and does each tell the arms apart?"""
+    first, last = next(iter(texts)), list(texts)[-1]
+    if first != last and texts[first] == texts[last]:
+        yield (
+            last,
+            f"{first} and {last} select the same: one is always 100% of the other",
+            (f'narrow {first}, such as status=~"5..", or widen {last}'),
+        )
     for name, text in texts.items():
         problem = problem_of_selector(text)
         if problem:

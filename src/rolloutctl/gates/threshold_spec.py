@@ -158,6 +158,9 @@ def _window_problems(spec: ThresholdSpec, *, needs_window: bool) -> Iterator[Pro
 
 def _text_problems(spec: ThresholdSpec) -> Iterator[Problem]:
     """Are the selectors selectors, and is each about one arm?"""
+    if spec.bad and spec.bad == spec.total:
+        message = "bad and total select the same: the share is always 100%"
+        yield "bad", message, 'narrow bad, such as status=~"5.."'
     for name, text in spec.texts().items():
         if any(reference.startswith("arm.") for reference in references(text)):
             yield (

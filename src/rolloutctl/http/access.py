@@ -21,6 +21,8 @@ from rolloutctl.http.address import is_clear_text, shown
 #: A measurement that takes longer comes too late for its gate.
 TIMEOUT_MAX_S = 120.0
 
+#: How an address begins.
+_SCHEMES = ("http://", "https://")
 #: What the name of a header may consist of (RFC 9110 5.6.2).
 _TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~" + string.ascii_letters + string.digits)
 
@@ -65,6 +67,9 @@ class Access:
         """Raises `ValueError`, which lint shows at the spec's place."""
         if self.bearer_token and self.basic_auth:
             raise ValueError("bearer_token and basic_auth exclude each other")
+        for url in (getattr(self, "url", None), *getattr(self, "urls", ())):
+            if isinstance(url, str) and not url.lower().startswith(_SCHEMES):
+                raise ValueError(f"{url!r:.80} is no address: it begins with http:// or https://")
         if not 0 < self.timeout_s <= TIMEOUT_MAX_S:
             raise ValueError(f"timeout must be above 0s and at most {TIMEOUT_MAX_S:g}s")
         for name in self.headers:
