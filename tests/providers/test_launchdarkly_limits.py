@@ -19,7 +19,7 @@ from providers.launchdarkly_worlds import (
 from rolloutctl.core.observation import Severity
 from rolloutctl.core.playbook import Arm, ShadowFlag
 from rolloutctl.errors import Rejected, Unauthorized, Unavailable, UsageError
-from rolloutctl.providers.launchdarkly import TargetSpec
+from rolloutctl.providers.launchdarkly import TargetSpec, budget
 from rolloutctl.providers.launchdarkly.place import parse_address
 from servers.fake_launchdarkly import READER_TOKEN, SDK_KEYS
 from servers.scripted import Answer
@@ -290,6 +290,36 @@ def test_a_shadow_flag_must_be_another_and_boolean(launchdarkly):
     assert world.target.shadow.flag == SHADOW
 
 
+def test_all_who_wait_for_one_reset_come_back_at_different_moments(launchdarkly):
+    """Or the next window would be used up in its first second."""
+    world = launchdarkly("models")
+    waits = set()
+
+    for _ in range(20):
+        world.server.answers = [lambda _: Answer(status=429, headers={"Retry-After": "2"}, body="")]
+        with pytest.raises(Unavailable) as caught:
+            world.provider.observe(world.target)
+        waits.add(caught.value.retry_after_s)
+
+    assert all(2.0 <= one <= 2.0 + budget.JITTER_S for one in waits)
+    assert len(waits) > 1
+
+
+def test_flags_that_depend_on_it_are_named(launchdarkly):
+    """A change of this flag, and its kill, may change what they serve."""
+    world = launchdarkly("models")
+    for number in range(7):
+        world.fake.add_flag(f"answers-{number}", [True, False])
+        environment = world.fake.flags[f"answers-{number}"]["environments"][ENVIRONMENT]
+        environment["prerequisites"].append({"key": FLAG, "variation": 1})
+
+    warnings = [message for message, _ in _told(world, Severity.WARN)]
+
+    named = "answers-0, answers-1, answers-2, answers-3, answers-4 and 2 more"
+    assert f"flag {FLAG!r} is a prerequisite of {named}" in warnings
+    assert _refusals(world) == []
+
+
 def test_the_rate_limit_of_an_account_says_when_to_come_back(launchdarkly):
     """Without Retry-After by the end of the window, also one that has passed."""
     world = launchdarkly("models")
@@ -302,7 +332,7 @@ def test_the_rate_limit_of_an_account_says_when_to_come_back(launchdarkly):
     with pytest.raises(Unavailable, match="slow down") as caught:
         world.provider.observe(world.target)
 
-    assert caught.value.retry_after_s == 1.0
+    assert 1.0 <= caught.value.retry_after_s <= 1.0 + budget.JITTER_S
     assert not caught.value.may_have_landed
 
 

@@ -25,6 +25,7 @@ _SEMANTIC = "domain-model=launchdarkly.semanticpatch"
 _ENVIRONMENT = re.compile(rf"/projects/{PROJECT}/environments/([^/]+)")
 _IN_ENVIRONMENT = re.compile(rf"/projects/{PROJECT}/flags/([^/]+)/environments/([^/]+)/([a-z-]+)")
 _FLAG = re.compile(rf"/flags/{PROJECT}/([^/]+)")
+_DEPENDENTS = re.compile(rf"/flags/{PROJECT}/([^/]+)/([^/]+)/dependent-flags")
 #: A moment in the audit log: 2026-01-31T12:00:00Z.
 _DATE_MS = 1_769_860_800_000
 
@@ -145,11 +146,24 @@ class FakeLaunchDarkly:
             return {"items": own[::-1][: int(query["limit"][0])], "_links": {}}
         if found := _FLAG.fullmatch(path):
             return self._flag(seen, found[1], query)
+        if (found := _DEPENDENTS.fullmatch(path)) and found[1] in self.environments:
+            if seen.headers["ld-api-version"] != "beta":
+                raise Refused(403, "forbidden", "this resource is in beta")
+            return self._dependents(found[1], found[2])
         if found := _IN_ENVIRONMENT.fullmatch(path):
             return self._list(seen, found[3])
         if (found := _ENVIRONMENT.fullmatch(path)) and found[1] in self.environments:
             return self.environments[found[1]]
         raise Refused(404, "not_found", "Invalid resource identifier")
+
+    def _dependents(self, environment, key):
+        links = {"_links": {}, "_site": {"href": "", "type": "text/html"}}
+        items = [
+            {"key": flag["key"], "name": flag["key"], **links}
+            for flag in self.flags.values()
+            if any(e["key"] == key for e in flag["environments"][environment]["prerequisites"])
+        ]
+        return {"items": items, **links}
 
     def _list(self, seen, name):
         if name == "releases" and seen.headers["ld-api-version"] != "beta":

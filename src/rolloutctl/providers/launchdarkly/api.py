@@ -114,6 +114,11 @@ class Api:
         """The flag, in every environment."""
         return f"/flags/{quote(self._spec.project, safe='')}/{quote(flag, safe='')}"
 
+    def dependents_path(self, flag: str) -> str:
+        """The flags of the environment that have the flag as a prerequisite (in beta)."""
+        place = (self._spec.project, self._spec.environment, flag)
+        return f"/flags/{'/'.join(quote(each, safe='') for each in place)}/dependent-flags"
+
     def environment_path(self, flag: str = "") -> str:
         """The environment of the project, or the flag's in it."""
         project = f"/projects/{quote(self._spec.project, safe='')}"
@@ -159,8 +164,10 @@ def _explained(response: HttpResponse, spec: TargetSpec) -> RolloutctlError:
     if response.status == _APPROVAL:
         return ApprovalRequired(message, hint=hint)
     error = error_for(response)
-    if isinstance(error, Unavailable) and error.retry_after_s is None:
-        error.retry_after_s = budget.wait_s(response.headers, SystemClock().now())
+    if isinstance(error, Unavailable):
+        told_s = error.retry_after_s
+        wait_s = budget.wait_s(response.headers, SystemClock().now()) if told_s is None else told_s
+        error.retry_after_s = wait_s + budget.spread_s()
     error.message, error.hint = message, hint or error.hint
     error.args = (message,)
     return error

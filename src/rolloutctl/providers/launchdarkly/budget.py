@@ -6,6 +6,7 @@ Looking stops while some calls are left, so that a kill never waits behind it.
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,6 +19,8 @@ RESERVED_CALLS = 4
 WINDOW_S = 10.0
 #: A reset that has passed already still means: not at once.
 WAIT_MIN_S = 1.0
+#: Whoever was refused in one window comes back at another moment of this time.
+JITTER_S = 1.0
 
 _OF_ALL = "x-ratelimit-global-remaining"
 _OF_ROUTE = "x-ratelimit-route-remaining"
@@ -60,6 +63,11 @@ def wait_s(headers: Mapping[str, str], now: datetime) -> float:
         return WAIT_MIN_S
     left_s = reset_ms / 1000 - now.timestamp()
     return min(max(left_s, WAIT_MIN_S), RETRY_AFTER_MAX_S)
+
+
+def spread_s() -> float:
+    """Seconds to add to a wait, each time others: all drivers of an account wait for one reset."""
+    return random.uniform(0.0, JITTER_S)  # noqa: S311 - nothing secret, and nothing to repeat
 
 
 def _whole(text: str) -> int | None:

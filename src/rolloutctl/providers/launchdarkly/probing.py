@@ -26,6 +26,8 @@ from rolloutctl.providers.launchdarkly.writing import Instruction
 
 #: A share that every flag can serve; two different ones show whether arms keep their contexts.
 _TRIAL_BP = (100, 5_000)
+#: Dependent flags that a warning names.
+DEPENDENTS_SHOWN = 5
 _LIVE_RELEASES = frozenset({"pending", "in_progress", "waiting"})
 
 
@@ -140,10 +142,14 @@ def _kinds_seen(flag: Flag) -> set[str]:
 
 def _about_others(flag: Flag, spec: TargetSpec, deadline: Deadline) -> Iterator[Finding]:
     """Everything else that may change this flag while the rollout runs."""
-    path = Api(spec).environment_path(flag.key)
+    api = Api(spec)
+    path = api.environment_path(flag.key)
+    yield from _about_dependents(
+        flag, _items(spec, api.dependents_path(flag.key), deadline, "beta")
+    )
     serves = [flag.found.fallthrough, *(rule.serve for rule in flag.found.rules)]
     drivers = {name for name in map(release_of, serves) if name}
-    for each in _items(spec, f"{path}/releases", deadline, version="beta"):
+    for each in _items(spec, f"{path}/releases", deadline, "beta"):
         if each.get("status") in _LIVE_RELEASES:
             drivers.add(str(each.get("kind") or "guarded or progressive"))
     for name in sorted(drivers):
@@ -174,13 +180,25 @@ def _about_others(flag: Flag, spec: TargetSpec, deadline: Deadline) -> Iterator[
         )
 
 
+def _about_dependents(flag: Flag, dependents: Sequence[Mapping[str, object]]) -> Iterator[Finding]:
+    """Flags that are served only to those who get a certain variation of this one."""
+    names = [str(each["key"]) for each in dependents if "key" in each]
+    if names:
+        shown, more = ", ".join(names[:DEPENDENTS_SHOWN]), len(names) - DEPENDENTS_SHOWN
+        others = f"{shown} and {more} more" if more > 0 else shown
+        yield _warn(
+            f"flag {flag.key!r} is a prerequisite of {others}",
+            "whoever gets another variation of it may get another one there too, also by a kill",
+        )
+
+
 def _status(workflow: Mapping[str, object]) -> str:
     execution = workflow.get("_execution")
     return str(execution.get("status")) if isinstance(execution, Mapping) else ""
 
 
 def _items(
-    spec: TargetSpec, path: str, deadline: Deadline, *, version: str = ""
+    spec: TargetSpec, path: str, deadline: Deadline, version: str = ""
 ) -> list[Mapping[str, object]]:
     """What a list holds; nothing where this account or token has no such thing."""
     api = Api(spec)
