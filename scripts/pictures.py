@@ -19,13 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from rich.color import Color  # noqa: E402 - same
+from rich.color import Color  # noqa: E402 - the tests' folder is found above
 from rich.console import Console  # noqa: E402 - same
 from rich.style import Style  # noqa: E402 - same
 from rich.terminal_theme import TerminalTheme  # noqa: E402 - same
 from rich.text import Text  # noqa: E402 - same
 
-from e2e.real_command import COMMAND, until  # noqa: E402 - the tests' folder is found above
+from e2e.real_command import COMMAND, until  # noqa: E402 - same
 from e2e.terminal_screen import TerminalScreen  # noqa: E402 - same
 from rolloutctl.clock import SystemClock  # noqa: E402 - same
 from rolloutctl.demo import scenario  # noqa: E402 - same

@@ -53,6 +53,15 @@ def terminal(place):
 
 
 @pytest.fixture
+def driver(place):
+    """A process without a terminal that drives, holding at 25 %."""
+    driver = place.spawn("start", place.playbook, "--auto", "--approve-all", "--id", "r-1")
+    until(lambda: "observed canary 25%" in driver.out, "the second step is in force")
+    yield driver
+    driver.stop()
+
+
+@pytest.fixture
 def person(place, terminal):
     """Starts the rollout at a terminal, up to the question."""
 
@@ -179,11 +188,8 @@ def test_a_driver_in_the_background_draws_nothing_and_goes_on(place, tmp_path):
     assert tmp_path.exists()
 
 
-def test_watch_follows_a_driver_and_ends_with_the_rollouts_code(place, terminal):
+def test_watch_follows_a_driver_and_ends_with_the_rollouts_code(place, terminal, driver):
     """From another terminal: the same picture, the same end."""
-    driver = place.spawn("start", place.playbook, "--auto", "--approve-all", "--id", "r-1")
-    until(lambda: "observed canary 25%" in driver.out, "the second step is in force")
-
     screen = terminal("watch")
     screen.see("● RUNNING")
     screen.see("llm     canary 25%  canary 25%")
@@ -199,10 +205,8 @@ def test_watch_follows_a_driver_and_ends_with_the_rollouts_code(place, terminal)
     assert driver.end() == 13
 
 
-def test_watch_is_left_with_ctrl_c_and_changes_nothing(place, terminal):
+def test_watch_is_left_with_ctrl_c_and_changes_nothing(place, terminal, driver):
     """Whoever looks on is nobody who drives."""
-    driver = place.spawn("start", place.playbook, "--auto", "--approve-all", "--id", "r-1")
-    until(lambda: "observed canary 25%" in driver.out, "the second step is in force")
     screen = terminal("watch", "r-1")
     screen.see("● RUNNING")
 
@@ -212,13 +216,10 @@ def test_watch_is_left_with_ctrl_c_and_changes_nothing(place, terminal):
     assert "r-1 goes on as it is" in screen.text
     assert driver.process.poll() is None
     assert place.served() == (2_500, 0)
-    driver.stop()
 
 
-def test_watch_says_when_the_driver_is_silent(place, terminal):
+def test_watch_says_when_the_driver_is_silent(terminal, driver):
     """A driver that hangs looks like one that waits; its lease tells."""
-    driver = place.spawn("start", place.playbook, "--auto", "--approve-all", "--id", "r-1")
-    until(lambda: "observed canary 25%" in driver.out, "the second step is in force")
     screen = terminal("watch", "r-1")
     screen.see("● RUNNING")
 
@@ -228,13 +229,10 @@ def test_watch_says_when_the_driver_is_silent(place, terminal):
         screen.see("nobody: UNWATCHED", 20)
     finally:
         os.kill(driver.process.pid, signal.SIGCONT)
-        driver.stop()
 
 
-def test_watch_in_a_pipe_is_a_line_a_change(place):
+def test_watch_in_a_pipe_is_a_line_a_change(place, driver):
     """A log is read line by line, and holds no control sequence."""
-    driver = place.spawn("start", place.playbook, "--auto", "--approve-all", "--id", "r-1")
-    until(lambda: "observed canary 25%" in driver.out, "the second step is in force")
     watching = place.spawn("watch", "r-1")
     until(lambda: "step canary 25% holds" in watching.err, "it says where it stands")
     SystemClock().sleep(2.5)
