@@ -1,6 +1,7 @@
 """Gate kind `threshold`: the plain alert rule, one number against one or two limits.
 
-The number is a query's answer, or it is counted here from raw counters: a share
+The number is a query's answer, or how many series an alerting rule's expression returns
+(`rule.py`), or it is counted here from raw counters: a share
 (`bad`/`total`), a mean (`sum`/`count`) or a quantile of a histogram, over the events of
 the last `window`. Counted numbers are judged from the second reading on, whatever part of the
 window is filled: warm-up and minimum sample guard against judging too little.
@@ -37,6 +38,7 @@ from rolloutctl.gates.counters import Point, difference, points_of
 from rolloutctl.gates.evidence import Evidence, Streak, evidence_of
 from rolloutctl.gates.observed import Observed, judge
 from rolloutctl.gates.readings import error, is_empty, no_data, unusable
+from rolloutctl.gates.rule import rule_verdict
 from rolloutctl.gates.selectors import narrows
 from rolloutctl.gates.threshold_sight import threshold_sight
 from rolloutctl.gates.threshold_spec import Form, ThresholdSpec, problems_of
@@ -71,7 +73,7 @@ class Threshold:
 
     def counts_events(self, spec: ThresholdSpec) -> bool:
         """Whether events stand behind the number: not where an expression is asked."""
-        return spec.asked.form is not Form.EXPRESSION
+        return spec.asked.form not in {Form.EXPRESSION, Form.RULE}
 
     def queries(self, spec: ThresholdSpec, context: GateContext) -> Sequence[Query]:
         """One query a text, the part before the whole."""
@@ -94,6 +96,12 @@ class Threshold:
             return evidence, stand_in
         asked = "\n".join([reading.query.text for reading in readings])
         known = evidence_of(evidence, asked=asked)
+        if spec.rule is not None:
+            verdict = rule_verdict(spec.rule, readings[0])
+            if verdict.outcome is Outcome.NO_DATA:
+                return evidence, verdict
+            known, verdict = _lasting(spec, known, verdict, context=context)
+            return known.to_json(), verdict
         if spec.asked.form is Form.EXPRESSION:
             observed: Observed | Verdict = _answered(readings[0])
         else:
@@ -112,7 +120,7 @@ class Threshold:
         known = evidence_of(evidence, asked=asked)
         if known.failing is not None:
             return None
-        if spec.asked.form is Form.EXPRESSION:
+        if spec.asked.form in {Form.EXPRESSION, Form.RULE}:
             return _foreseen_answers(spec, known, ahead, context)
         return _foreseen_counts(spec, known, ahead, context)
 
@@ -334,17 +342,17 @@ def _lasting(
     if streak is None or not 0 <= now_s - streak.seen_at_s <= GAP_INTERVALS * context.interval_s:
         streak = Streak(since_s=now_s, seen_at_s=now_s)
     known = replace(known, failing=replace(streak, seen_at_s=now_s))
-    if spec.for_s == 0:
+    if spec.lasting_s == 0:
         return known, verdict
     # To the millisecond: differences of seconds since the epoch are off by less than 1e-6,
     # and a failure that has lasted 60 s must not wait for another tick.
     lasted_s = round(now_s - streak.since_s, 3)
     lasted = f"{verdict.because}, for {format_duration(lasted_s)}"
-    if lasted_s >= spec.for_s:
+    if lasted_s >= spec.lasting_s:
         return known, replace(verdict, because=lasted)
     return known, replace(
         verdict,
         outcome=Outcome.INCONCLUSIVE,
-        because=f"{lasted} of {format_duration(spec.for_s)}",
-        settles_at=context.now + timedelta(seconds=spec.for_s - lasted_s),
+        because=f"{lasted} of {format_duration(spec.lasting_s)}",
+        settles_at=context.now + timedelta(seconds=spec.lasting_s - lasted_s),
     )

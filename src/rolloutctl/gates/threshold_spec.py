@@ -12,6 +12,7 @@ from rolloutctl.core.measurement import Query, QueryKind
 from rolloutctl.core.references import references
 from rolloutctl.core.units import DurationS, Share, doc, format_duration, key
 from rolloutctl.gates.condition import Condition, common_value, parse_condition
+from rolloutctl.gates.rule import RuleSpec
 from rolloutctl.gates.selectors import problem_of_selector
 
 #: A shorter window is a typing error; no source has data that fine.
@@ -19,15 +20,21 @@ WINDOW_MIN_S = 1.0
 
 #: (key, message, fix)
 Problem = tuple[str, str, str]
+#: Forms whose text is in the source's language; it has its own window.
+_WHOLE = frozenset({"query", "rule"})
 
 
 class Form(StrEnum):
-    """The four ways to say which number is judged."""
+    """The five ways to say which number is judged."""
 
     EXPRESSION = "query"
+    RULE = "rule"
     SHARE = "bad/total"
     MEAN = "sum/count"
     QUANTILE = "histogram/quantile"
+
+
+_KINDS = {Form.EXPRESSION: QueryKind.EXPRESSION, Form.RULE: QueryKind.CONDITION}
 
 
 class Asked(NamedTuple):
@@ -55,10 +62,12 @@ class ThresholdSpec:
     """One number against one or two limits; empty and 0 mean "not given".
 
     Exactly one form: `query`, or `bad` and `total`, or `sum` and `count`, or `histogram`
-    and `quantile`; all but `query` are selectors of raw counters and need a `window`.
+    and `quantile`, or `rule`; all but `query` and `rule` are selectors of raw counters and need
+    a `window`. A `rule` has its own limit, and its own `for`.
     """
 
     query: str = doc("an expression in the source's language that gives one number", default="")
+    rule: RuleSpec | None = doc("an alerting rule: fails while it holds", default=None)
     bad: str = doc("selector of the counters of bad events", default="")
     total: str = doc("selector of the counters of all events", default="")
     sum_: str = key("sum", doc="selector of the counters to add up, such as cost", default="")
@@ -76,6 +85,7 @@ class ThresholdSpec:
         """The texts asked of the source, by key: the part before the whole."""
         named = {
             "query": self.query,
+            "rule": self.rule.expr if self.rule is not None else "",
             "bad": self.bad,
             "total": self.total,
             "sum": self.sum_,
@@ -86,6 +96,8 @@ class ThresholdSpec:
 
     def form(self) -> Form:
         """The form in use; of a spec without problems it is the only one."""
+        if self.rule is not None:
+            return Form.RULE
         if self.query:
             return Form.EXPRESSION
         if self.bad:
@@ -96,18 +108,25 @@ class ThresholdSpec:
     def asked(self) -> Asked:
         """What every look needs of it; hashing a spec to find that costs more than a look."""
         texts = self.texts()
-        is_expression = self.form() is Form.EXPRESSION
+        form = self.form()
         return Asked(
-            form=self.form(),
-            kind=QueryKind.EXPRESSION if is_expression else QueryKind.COUNTERS,
+            form=form,
+            kind=_KINDS.get(form, QueryKind.COUNTERS),
             names=tuple(texts),
             references=frozenset(name for text in texts.values() for name in references(text)),
             within=format_duration(self.window_s),
             queries={},
         )
 
+    @property
+    def lasting_s(self) -> float:
+        """How long a failure must last: its own `for`, or the rule's."""
+        return self.rule.for_s if self.rule is not None else self.for_s
+
     def fail_condition(self) -> Condition | None:
-        """The parsed `fail`, None if not given. Raises `ValueError`."""
+        """The parsed `fail`, None if not given; of a rule: any series. Raises `ValueError`."""
+        if self.rule is not None:
+            return parse_condition("> 0")
         return parse_condition(self.fail) if self.fail else None
 
     def pass_condition(self) -> Condition | None:
@@ -126,13 +145,14 @@ def _form_problems(spec: ThresholdSpec) -> Iterator[Problem]:
     """Is it one form, whole, with its window?"""
     forms = {
         Form.EXPRESSION: {"query": bool(spec.query)},
+        Form.RULE: {"rule": spec.rule is not None},
         Form.SHARE: {"bad": bool(spec.bad), "total": bool(spec.total)},
         Form.MEAN: {"sum": bool(spec.sum_), "count": bool(spec.count)},
         Form.QUANTILE: {"histogram": bool(spec.histogram), "quantile": spec.quantile != 0},
     }
     used = {form: keys for form, keys in forms.items() if any(keys.values())}
     if not used:
-        choices = "query, bad and total, sum and count, or histogram and quantile"
+        choices = "query, bad and total, sum and count, histogram and quantile, or rule"
         yield "", "nothing to measure", f"give {choices}"
         return
     if len(used) > 1:
@@ -143,7 +163,7 @@ def _form_problems(spec: ThresholdSpec) -> Iterator[Problem]:
             yield name, f"{form} needs {name}", f"add {name}"
     if spec.histogram and not 0 <= spec.quantile < 1:
         yield "quantile", "a quantile is between 0% and 100%", "write 99%"
-    yield from _window_problems(spec, needs_window=set(used) != {Form.EXPRESSION})
+    yield from _window_problems(spec, needs_window=not set(used) <= set(_KINDS))
 
 
 def _window_problems(spec: ThresholdSpec, *, needs_window: bool) -> Iterator[Problem]:
@@ -168,7 +188,7 @@ def _text_problems(spec: ThresholdSpec) -> Iterator[Problem]:
                 "${arm.…} asks once per arm; a threshold judges one number",
                 "write ${canary.…} or ${control.…}",
             )
-        problem = "" if name == "query" else problem_of_selector(text)
+        problem = "" if name in _WHOLE else problem_of_selector(text)
         if problem:
             yield (
                 name,
@@ -177,8 +197,21 @@ def _text_problems(spec: ThresholdSpec) -> Iterator[Problem]:
             )
 
 
+def _rule_problems(spec: ThresholdSpec, rule: RuleSpec) -> Iterator[Problem]:
+    """Was the rule read, and is nothing said twice?"""
+    if not rule.expr:
+        yield "rule", "the rule was not read from its file", "load the playbook from its own file"
+    for name, value in (("pass", spec.pass_), ("fail", spec.fail), ("for", spec.for_s)):
+        if value:
+            message = f"a rule has its own {'for' if name == 'for' else 'limit'}"
+            yield name, message, f"remove {name}, or write the expression as query"
+
+
 def _condition_problems(spec: ThresholdSpec) -> Iterator[Problem]:
     """Is there a limit, can it be read, and can it be reached?"""
+    if spec.rule is not None:
+        yield from _rule_problems(spec, spec.rule)
+        return
     if not spec.fail and not spec.pass_:
         yield "", "no condition: nothing would ever fail", 'add fail: "< 0.95" or pass: "> 0.99"'
     conditions: dict[str, Condition] = {}
