@@ -174,8 +174,38 @@ def test_a_terminal_that_is_stopped_stops_no_driving(place, person):
     until(lambda: place.served() == (0, 0), "it is taken back", 10)
 
 
-def test_a_driver_in_the_background_draws_nothing_and_goes_on(place, tmp_path):
-    """Without a controlling terminal there are plain lines, one a change."""
+def test_a_driver_sent_to_the_background_goes_on_and_leaves_the_keys_to_the_shell(place):
+    """Ctrl-Z and `bg`: job control must not stop a process that drives production."""
+    place.write_playbook("steps:\n  - {canary: 5%, hold: 2s}\n  - {canary: 25%, hold: 10m}\n")
+    shell = TerminalScreen(
+        ["bash", "--norc", "-i"],
+        columns=100,
+        rows=40,
+        environ={**place.environ, "PS1": "ready "},
+        cwd=place.folder,
+    )
+    try:
+        shell.see("ready")
+        shell.type(f"{COMMAND} start {place.playbook} --id r-1\n")
+        shell.see("Only `yes`")
+        shell.type("yes\n")
+        shell.see("● RUNNING")
+
+        shell.type("\x1a")
+        shell.see("Stopped")
+        shell.type("bg\n")
+        shell.type("echo typed in the $((40 + 2))nd shell\n")
+        shell.see("typed in the 42nd shell")
+        until(lambda: place.served() == (2_500, 0), "the driver went on", 20)
+        shell.type("kill %1; wait\n")
+
+        shell.see("interrupted: r-1 stays where it is", 20)
+    finally:
+        shell.stop()
+
+
+def test_without_a_controlling_terminal_there_are_lines(place):
+    """Where nobody can say whose turn it is on the screen, nothing is drawn in place."""
     person = place.at_a_terminal("start", place.playbook, "--id", "r-1")
     try:
         person.see("Only `yes`")
@@ -185,7 +215,6 @@ def test_a_driver_in_the_background_draws_nothing_and_goes_on(place, tmp_path):
         person.stop()
 
     assert "\x1b[?2026h" not in person.said
-    assert tmp_path.exists()
 
 
 def test_watch_follows_a_driver_and_ends_with_the_rollouts_code(place, terminal, driver):

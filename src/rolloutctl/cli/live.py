@@ -15,8 +15,10 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
+from rolloutctl.clock import monotonic_s
 from rolloutctl.runner.loop import attempt
 from rolloutctl.ui.painter import Ink, Painter
+from rolloutctl.ui.terminal import dare_background
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 PAINT_S = 1.0
 #: And at most this often, however much happens.
 PAINT_MIN_S = 0.05
+#: How often the terminal's size is looked at, in seconds.
+SIZE_S = 0.25
+#: A pause of this many seconds was none of ours: the process was stopped (Ctrl-Z), and a
+#: shell has written below the picture since.
+AWAY_S = 4.0
 #: How long the end waits for the last picture; a stopped terminal is not waited for.
 LEAVE_S = 2.0
 _READ_MAX = 4096
@@ -59,6 +66,7 @@ class Picture:
         self._told: SimpleQueue[Callable[[], None] | str] = SimpleQueue()
         self._typed: SimpleQueue[str] = SimpleQueue()
         self._bell, self._ring = os.pipe()
+        self._drawn_s = monotonic_s()
         self._is_over = Event()
         self._is_broken = Event()
         self._thread = Thread(target=self._work, name="live-view", daemon=True)
@@ -128,6 +136,7 @@ class Picture:
             pass
 
     def _work(self) -> None:
+        dare_background()
         error = attempt(self._draw_until_over)
         if error is None:
             return
@@ -139,7 +148,7 @@ class Picture:
     def _draw_until_over(self) -> None:
         while True:
             is_last = self._is_over.is_set()
-            if self._terminal.hold_keys():
+            if self._terminal.hold_keys() or self._was_away():
                 self._painter.forget()
             self._take_in()
             if self._terminal.is_mine:
@@ -170,13 +179,22 @@ class Picture:
         self._painter.paint([self._ink.drawn(line) for line in lines])
 
     def _rest(self) -> None:
-        """Until something is told, a key comes, or the clock moves on."""
+        """Until something is told, a key comes, the size changes or the clock moves on."""
         self._clock.sleep(PAINT_MIN_S)
-        lines = self._terminal.wait(self._bell, PAINT_S - PAINT_MIN_S)
+        size, until_s = self._terminal.size(), monotonic_s() + PAINT_S - PAINT_MIN_S
+        while (left_s := until_s - monotonic_s()) > 0 and self._terminal.size() == size:
+            heard = self._terminal.wait(self._bell, min(left_s, SIZE_S))
+            for line in heard.lines:
+                self._typed.put(line)
+            if heard.is_something:
+                break
         while select.select([self._bell], [], [], 0)[0]:
             os.read(self._bell, _READ_MAX)
-        for line in [""] if lines is None else lines:
-            self._typed.put(line)
+
+    def _was_away(self) -> bool:
+        """Whether the process did not run for a while."""
+        last_s, self._drawn_s = self._drawn_s, monotonic_s()
+        return self._drawn_s - last_s > AWAY_S
 
     def _say_what_was_told(self) -> None:
         while not self._told.empty():

@@ -24,6 +24,7 @@ from rolloutctl.ui.live_scene import (
     Mark,
     Scene,
     fitted,
+    indented,
     line,
     padded,
 )
@@ -58,17 +59,18 @@ class _Row(NamedTuple):
 class Density(NamedTuple):
     """How much is said of each gate, from the most to the least."""
 
-    has_numbers: bool
+    number_rows: int
     is_folding_good: bool
 
 
-FULL = Density(has_numbers=True, is_folding_good=False)
-SHORT = Density(has_numbers=False, is_folding_good=False)
-FOLDED = Density(has_numbers=False, is_folding_good=True)
+WHOLE = Density(number_rows=3, is_folding_good=False)
+FULL = Density(number_rows=1, is_folding_good=False)
+SHORT = Density(number_rows=0, is_folding_good=False)
+FOLDED = Density(number_rows=0, is_folding_good=True)
 
 
 def gate_lines(scene: Scene, width: int, density: Density = FULL) -> list[Text]:
-    """A head and one or two lines a gate; with `FOLDED` those that pass share one."""
+    """A head and one or more lines a gate; with `FOLDED` those that pass share one."""
     view = scene.standing.view
     gates = gates_shown(view)
     if not gates:
@@ -228,11 +230,11 @@ def _drawn(row: _Row, sizes: tuple[int, int, int], width: int, density: Density)
         (padded(row.way, path + GAP), _heat(row.way)),
         row.distance,
     )
-    if not density.has_numbers or not row.because:
+    if not density.number_rows or not row.because:
         return [fitted(text, width)]
     if width >= _BESIDE_FROM:
         text.append(" " * max(GAP, _DISTANCE - Text(row.distance).cell_len))
         text.append(row.because, style="dim")
         return [fitted(text, width)]
-    indent = " " * (2 + GAP)
-    return [fitted(text, width), fitted(line(indent, (row.because, "dim")), width)]
+    numbers = indented(row.because, width, rows=density.number_rows)
+    return [fitted(text, width), *(fitted(line((one, "dim")), width) for one in numbers)]

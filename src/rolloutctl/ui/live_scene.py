@@ -16,9 +16,12 @@ from rolloutctl.core.verdict import Outcome
 from rolloutctl.credentials import redact
 from rolloutctl.ui.live_course import Course
 from rolloutctl.ui.rollout_view import Standing
+from rolloutctl.ui.table import wrapped
 
 #: Columns of a label at the left margin.
 LABEL = 10
+#: Columns before what stands under a line and belongs to it.
+INDENT = 4
 #: Columns between two cells.
 GAP = 2
 
@@ -123,6 +126,15 @@ def padded(text: str, width: int) -> str:
     cell = Text(told(text))
     cell.truncate(width, overflow="ellipsis", pad=True)
     return cell.plain
+
+
+def indented(text: str, width: int, *, rows: int, sign: str = "") -> list[str]:
+    """The text under what it belongs to, in at most so many lines."""
+    lines = wrapped(told(text), width - INDENT).split("\n")
+    if len(lines) > rows:
+        lines = [*lines[: rows - 1], " ".join(lines[rows - 1 :])]
+    signs = [sign, *[""] * (len(lines) - 1)]
+    return [f"{one:<{INDENT}}{text}" for one, text in zip(signs, lines, strict=True)]
 
 
 def folded(label: str, text: str, width: int, *, style: str = "", rows: int = 2) -> list[Text]:

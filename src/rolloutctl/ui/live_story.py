@@ -75,7 +75,7 @@ def next_sentence(view: View, decision: Decision) -> str:
         case phase if phase.is_at_rest:
             return ""
         case Phase.ASKING:
-            return f"yes leads to {_after(view)}, no to what was before; {_deadline(view)}"
+            return f"yes leads to {_after(view)}, no back to what was before; {_deadline(view)}"
         case Phase.PAUSED:
             return f"nothing by itself; guardrails are judged meanwhile; {_deadline(view)}"
         case Phase.ROLLING_BACK:
@@ -125,7 +125,7 @@ def _after(view: View) -> str:
 def _deadline(view: View) -> str:
     limit = timedelta(seconds=view.playbook.limits.deadline_s)
     at = view.state.deadline_from + limit
-    return f"held in {format_duration(max(0.0, (at - view.now).total_seconds()))} at the latest"
+    return f"deadline in {format_duration(max(0.0, (at - view.now).total_seconds()))}"
 
 
 def _way_back(view: View) -> str:

@@ -17,17 +17,17 @@ from rolloutctl.ui.live_scene import (
     BAD,
     DONE,
     GAP,
+    INDENT,
     NOT_YET,
     OPEN,
     SILENT,
     Mark,
     Scene,
     fitted,
+    indented,
     line,
     padded,
-    told,
 )
-from rolloutctl.ui.table import wrapped
 from rolloutctl.ui.target_view import served_now, target_notes
 
 _HEAD = ("TARGET", "INTENDED", "OBSERVED", "VERIFIED")
@@ -36,10 +36,11 @@ _NAME_MAX = 24
 _EXPOSURE_MAX = 30
 #: A bar of the canary's share, where there is room for it.
 _BAR = 20
+#: Columns before it, where there is room.
+_BAR_GAP = 8
 _BAR_FROM_WIDTH = 90
 _FULL_BP = 10_000
-#: Columns and lines of what is wrong with a target.
-_INDENT = 4
+#: Lines of what is wrong with a target.
 _NOTE_ROWS = 3
 
 
@@ -59,24 +60,19 @@ def target_lines(scene: Scene, width: int) -> list[Text]:
     view = scene.standing.view
     rows = [_row(scene, target) for target in view.state.targets.values()]
     sizes = _sizes(rows)
-    lines = [_head(sizes, width)]
+    bar_at = min(_widest(rows, sizes) + _BAR_GAP, width - _BAR)
+    if width < _BAR_FROM_WIDTH or bar_at < _widest(rows, sizes) + GAP:
+        bar_at = 0
+    lines = [_head(sizes, width, bar_at=bar_at)]
     for target, row in zip(view.state.targets.values(), rows, strict=True):
-        lines.append(_drawn(row, sizes, width))
+        lines.append(_drawn(row, sizes, width, bar_at=bar_at))
         notes = target_notes(view.state, target, scene.standing.history)
-        lines += [text for note in notes for text in _note(note, width)]
+        for note in notes:
+            said = indented(note, width, rows=_NOTE_ROWS, sign="  ! ")
+            lines += [
+                fitted(line((one[:INDENT], "bold yellow"), one[INDENT:]), width) for one in said
+            ]
     return lines
-
-
-def _note(note: str, width: int) -> list[Text]:
-    """What is wrong, in at most `_NOTE_ROWS` lines."""
-    rows = wrapped(told(note), width - _INDENT).split("\n")
-    if len(rows) > _NOTE_ROWS:
-        rows = [*rows[: _NOTE_ROWS - 1], " ".join(rows[_NOTE_ROWS - 1 :])]
-    signs = ["  ! ", *[" " * _INDENT] * (len(rows) - 1)]
-    return [
-        fitted(line((sign, "bold yellow"), row), width)
-        for sign, row in zip(signs, rows, strict=True)
-    ]
 
 
 def _row(scene: Scene, target: TargetState) -> _Row:
@@ -184,12 +180,20 @@ def _sizes(rows: Sequence[_Row]) -> tuple[int, int, int]:
     )
 
 
-def _head(sizes: tuple[int, int, int], width: int) -> Text:
+def _widest(rows: Sequence[_Row], sizes: tuple[int, int, int]) -> int:
+    return GAP * 4 + sum(sizes) + max(len(_HEAD[3]), *(len(row.verified) for row in rows))
+
+
+def _head(sizes: tuple[int, int, int], width: int, *, bar_at: int) -> Text:
     cells = [padded(word, size + GAP) for word, size in zip(_HEAD, sizes, strict=False)]
-    return fitted(line(("  ", ""), ("".join(cells) + _HEAD[3], "dim")), width)
+    text = line(("  ", ""), ("".join(cells) + _HEAD[3], "dim"))
+    if bar_at:
+        text.append(" " * (bar_at - text.cell_len))
+        text.append(f"{'CANARY 0%':<{_BAR - 4}}100%", style="dim")
+    return fitted(text, width)
 
 
-def _drawn(row: _Row, sizes: tuple[int, int, int], width: int) -> Text:
+def _drawn(row: _Row, sizes: tuple[int, int, int], width: int, *, bar_at: int) -> Text:
     is_as_intended = row.observed == row.intended or row.mark is DONE
     text = line(
         (f"{row.mark.sign} ", row.mark.style),
@@ -198,9 +202,9 @@ def _drawn(row: _Row, sizes: tuple[int, int, int], width: int) -> Text:
         (padded(row.observed, sizes[2] + GAP), "" if is_as_intended else "bold yellow"),
         (row.verified, "" if row.mark is DONE else row.mark.style),
     )
-    if width >= _BAR_FROM_WIDTH and text.cell_len + _BAR + GAP <= width:
+    if bar_at:
         filled = max(1, round(row.share * _BAR)) if row.share > 0 else 0
-        text.append(" " * (width - _BAR - text.cell_len))
+        text.append(" " * (bar_at - text.cell_len))
         text.append("━" * filled, style="cyan")
         text.append("─" * (_BAR - filled), style="dim")
     return fitted(text, width)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from rolloutctl.core.state import Phase
 from rolloutctl.core.units import format_duration
-from rolloutctl.ui.live_gates import FOLDED, FULL, SHORT, Density, gate_lines
+from rolloutctl.ui.live_gates import FOLDED, FULL, SHORT, WHOLE, Density, gate_lines
 from rolloutctl.ui.live_path import hold_line, path_line
 from rolloutctl.ui.live_scene import GAP, LABEL, PHASES, Scene, fitted, folded, line
 from rolloutctl.ui.live_story import command_lines, story_lines
@@ -35,6 +35,7 @@ class _Fit(NamedTuple):
 
 
 _FITS = (
+    _Fit(WHOLE, has_blanks=True, requests=3),
     _Fit(FULL, has_blanks=True, requests=3),
     _Fit(FULL, has_blanks=False, requests=2),
     _Fit(SHORT, has_blanks=True, requests=2),
@@ -134,6 +135,7 @@ def _ask_lines(scene: Scene, width: int) -> list[Text]:
     ask = scene.ask
     if ask is None:
         return []
-    head = line((f"{'? answer':<{LABEL}}", "bold yellow"), (ask.question, "bold"))
+    words = "promote is yes, rollback is no"
+    head = line((f"{'? answer':<{LABEL}}", "bold yellow"), (ask.question, "bold"), f"  {words}")
     prompt = line((f"{'':<{LABEL}}", ""), f"{CHOICES} > ", (ask.typed, "bold"))
     return [fitted(head, width), fitted(prompt, width)]

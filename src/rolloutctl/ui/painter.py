@@ -70,6 +70,7 @@ class Painter:
         self._screen = screen
         self._size = screen.size()
         self._shown: list[str] = []
+        self._is_beside = False
         self._above: deque[str] = deque(maxlen=KEPT_MAX)
 
     def paint(self, rows: Sequence[str]) -> None:
@@ -100,6 +101,7 @@ class Painter:
 
     def forget(self) -> None:
         """Somebody else wrote on the screen: the next frame begins on a line of its own."""
+        self._is_beside = bool(self._shown)
         self._shown = []
 
     def _changed(self, rows: Sequence[str]) -> str:
@@ -130,6 +132,9 @@ class Painter:
         self._shown = list(rows)
 
     def _to_top(self) -> str:
+        if self._is_beside:
+            self._is_beside = False
+            return "\r\n"
         up = len(self._shown) - 1
         return f"\r\x1b[{up}A" if up > 0 else "\r"
 

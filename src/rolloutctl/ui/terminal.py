@@ -12,6 +12,7 @@ import signal
 import termios
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 #: A line that somebody types is not longer.
 TYPED_MAX = 200
@@ -23,6 +24,13 @@ _READ_MAX = 1024
 _ENTER = "\r\n"
 _ERASE = "\x7f\x08"
 _ERASE_LINE = "\x15"
+
+
+class Heard(NamedTuple):
+    """What came while one waited: finished lines ("" is the end of all), and whether anything."""
+
+    lines: tuple[str, ...]
+    is_something: bool
 
 
 class Terminal:
@@ -104,27 +112,26 @@ class Terminal:
     def forget_keys(self) -> None:
         """What was typed until now answers nothing that is asked from now on."""
         self._typed = ""
-        if self._keys is not None and self._before is not None:
+        if self._keys is not None and self._before is not None and self.is_mine:
             with suppress(OSError, termios.error):
                 termios.tcflush(self._keys, termios.TCIFLUSH)
 
-    def wait(self, other: int, seconds: float) -> list[str] | None:
-        """Waits until keys come, `other` can be read or the time is over.
-
-        Returns the lines that were finished; None if the keys' end was reached.
-        """
-        watched = [other] if self._keys is None or self._before is None else [other, self._keys]
-        ready, _, _ = select.select(watched, [], [], seconds)
-        if self._keys is None or self._keys not in ready:
-            return []
+    def wait(self, other: int, seconds: float) -> Heard:
+        """Waits until keys come, `other` can be read or the time is over."""
+        keys = self._keys if self._before is not None and self.is_mine else None
+        ready, _, _ = select.select([other] if keys is None else [other, keys], [], [], seconds)
+        if keys is None or keys not in ready:
+            return Heard(lines=(), is_something=bool(ready))
         try:
-            read = os.read(self._keys, _READ_MAX)
+            read = os.read(keys, _READ_MAX)
         except OSError:
+            if not self.is_mine:  # sent to the background just now: the keys are the shell's
+                return Heard(lines=(), is_something=False)
             read = b""
         if not read:
             self._keys = None
-            return None
-        return self._lines(read.decode("utf-8", "replace"))
+            return Heard(lines=("",), is_something=True)
+        return Heard(lines=tuple(self._lines(read.decode("utf-8", "replace"))), is_something=True)
 
     def _lines(self, keys: str) -> list[str]:
         lines = []
@@ -158,9 +165,20 @@ def terminal_of(out: int, keys: int | None, environ: Mapping[str, str]) -> Termi
     return terminal if terminal.is_mine else None
 
 
+def dare_background() -> set[int]:
+    """From here on this thread is not stopped for touching a terminal from the background.
+
+    SAFETY: job control stops the whole process (SIGTTIN, SIGTTOU), and with it a rollout that
+    is being driven. What is touched too late answers with an error instead. Returns the mask
+    from before.
+    """
+    stops = {signal.SIGTTIN, signal.SIGTTOU}
+    return {int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, stops)}
+
+
 def _set_mode(descriptor: int, mode: list[object]) -> None:
     """Sets it although the process may have been sent to the background just now."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    before = dare_background()
     try:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)  # type: ignore[arg-type]  # as read
     finally:
