@@ -19,7 +19,7 @@ from rolloutctl.core.units import format_duration
 from rolloutctl.errors import ExitCode, JournalUnavailable, NotFound, UsageError
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.driver_pulse import DriverPulse
-from rolloutctl.ui.rollout_view import phase_line, status_document
+from rolloutctl.ui.rollout_view import status_document
 
 if TYPE_CHECKING:
     from rolloutctl.cli.live_rollout import LayOver, LiveView
@@ -122,7 +122,7 @@ class _Onlooker:
         rollout, clock = self._rollout, self._rollout.clock
         read_at = clock.now()
         if self._view is None and not rollout.state.phase.is_at_rest:
-            self._console.talk(f"{rollout.rollout_id}  {self._standing_line()}")
+            self._console.talk(self._where())
         while True:
             try:
                 self._look()
@@ -173,9 +173,15 @@ class _Onlooker:
             self._console.talk(alarm)
         self._said = kind
 
-    def _standing_line(self) -> str:
-        standing = standing_of(self._rollout, None)
-        return phase_line(self._rollout.state, standing.because)
+    def _where(self) -> str:
+        """Which rollout, and which step: why it waits is told next."""
+        rollout = self._rollout
+        state, steps = rollout.state, rollout.playbook.steps
+        index = state.step.index if state.step is not None else state.steps_left
+        step = (
+            f", step {index + 1} of {len(steps)}: {steps[index].name}" if index < len(steps) else ""
+        )
+        return f"watching {rollout.rollout_id}: {state.phase}{step}"
 
 
 def lease_now(journal: Journal, rollout_id: str) -> Lease | None:

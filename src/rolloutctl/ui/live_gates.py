@@ -79,7 +79,8 @@ def gate_lines(scene: Scene, width: int, density: Density = FULL) -> list[Text]:
     rows = [_row(scene, gate, path) for gate in gates]
     good = [row.name for row in rows if row.is_good] if density.is_folding_good else []
     shown = [row for row in rows if row.name not in good]
-    sizes = _sizes(shown or rows, path)
+    # No column for evidence where no gate weighs any.
+    sizes = _sizes(shown or rows, path if any(row.way for row in rows) else -GAP)
     lines = [_head(sizes, width)]
     for row in shown:
         lines += _drawn(row, sizes, width, density)

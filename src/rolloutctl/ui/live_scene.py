@@ -122,10 +122,10 @@ def fitted(text: Text, width: int) -> Text:
 
 
 def padded(text: str, width: int) -> str:
-    """A cell of exactly `width` columns."""
+    """A cell of exactly `width` columns, the last `GAP` of them free."""
     cell = Text(told(text))
-    cell.truncate(width, overflow="ellipsis", pad=True)
-    return cell.plain
+    cell.truncate(max(width - GAP, 0), overflow="ellipsis", pad=True)
+    return f"{cell.plain}{' ' * GAP}" if width else ""
 
 
 def indented(text: str, width: int, *, rows: int, sign: str = "") -> list[str]:
