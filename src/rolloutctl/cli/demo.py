@@ -77,9 +77,8 @@ def _drive(stage: scenario.Stage, console: Console) -> ExitCode:
 def _taking_part(stage: scenario.Stage) -> str:
     """Commands to copy: the demo's own program and journal, whatever is on the PATH."""
     program, store = shlex.quote(scenario.command()), shlex.quote(str(stage.store))
-    lines = [
-        f"  {program} {verb} --store {store} {ROLLOUT_ID}" for verb in ("status", "explain", "kill")
-    ]
+    verbs = ("watch", "status", "explain", "kill")
+    lines = [f"  {program} {verb} --store {store} {ROLLOUT_ID}" for verb in verbs]
     return "\n".join(["take part from another terminal while it runs:", *lines])
 
 

@@ -135,7 +135,7 @@ def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitC
     console.talk(
         f"rollout {rollout.rollout_id}\n"
         f"  from any terminal: rolloutctl status {rollout.rollout_id}\n"
-        "  and likewise: pause, promote, rollback, kill"
+        "  and likewise: watch, pause, promote, rollback, kill"
     )
     take_lease(rollout, attendance.actor)
     return attend(rollout, console, attendance)

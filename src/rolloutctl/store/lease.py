@@ -69,7 +69,7 @@ def raise_if_held(old: Standing, owner: str, *, now: datetime, steal: bool) -> N
     until = held.expires_at.astimezone(UTC).strftime("%H:%M:%S UTC")
     raise LeaseHeld(
         f"{old.rollout_id} is driven by {readable_owner(held.owner)} until {until}",
-        hint=f"watch it with: rolloutctl status {old.rollout_id}",
+        hint=f"watch it with: rolloutctl watch {old.rollout_id}",
     )
 
 
@@ -101,5 +101,5 @@ def lost(rollout_id: str, epoch: int) -> LeaseLost:
     """The error of a process that drove with `epoch` and does not any more."""
     return LeaseLost(
         f"{rollout_id} is not driven by this process any more (its epoch {epoch} has ended)",
-        hint=f"watch it with: rolloutctl status {rollout_id}",
+        hint=f"watch it with: rolloutctl watch {rollout_id}",
     )

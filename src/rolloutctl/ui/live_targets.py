@@ -11,6 +11,7 @@ from rolloutctl.core.effects import Expose, Restore, target_of
 from rolloutctl.core.exposure import Exposure, describe
 from rolloutctl.core.state import Phase, RolloutState, TargetState
 from rolloutctl.core.units import format_duration
+from rolloutctl.core.verdict import Outcome
 from rolloutctl.core.view import View
 from rolloutctl.ui.event_view import local_time, seen
 from rolloutctl.ui.live_scene import (
@@ -40,6 +41,8 @@ _BAR = 20
 _BAR_GAP = 8
 _BAR_FROM_WIDTH = 90
 _FULL_BP = 10_000
+#: The kind of gates that ask the vendor's SDK what a target serves.
+_SDK_GATES = "exposure"
 #: Lines of what is wrong with a target.
 _NOTE_ROWS = 3
 
@@ -151,9 +154,28 @@ def _read_back(view: View, target: TargetState) -> tuple[Mark, str]:
     if _missing(view, target.name):
         return OPEN, "not in force yet"
     if target.observed_at is None:
-        return DONE, "read back as intended"
-    age_s = (view.now - target.observed_at).total_seconds()
-    return DONE, f"read back {format_duration(max(1.0, age_s))} ago"
+        said = "read back as intended"
+    else:
+        age_s = (view.now - target.observed_at).total_seconds()
+        said = f"read back {format_duration(max(1.0, age_s))} ago"
+    return _by_sdk(view, target.name, said)
+
+
+def _by_sdk(view: View, name: str, said: str) -> tuple[Mark, str]:
+    """With what the vendor's SDK says of the target, where the playbook has it asked."""
+    for gate in view.step_gates:
+        record = view.record(gate) if (gate.kind, gate.target) == (_SDK_GATES, name) else None
+        if record is None:
+            continue
+        outcome = record.verdict.outcome
+        match outcome:
+            case Outcome.PASS:
+                return DONE, f"{said}, the SDK agrees"
+            case Outcome.FAIL:
+                return BAD, "the SDK serves another share"
+            case _:
+                return OPEN, f"{said}, by SDK: {outcome}"
+    return DONE, said
 
 
 def _missing(view: View, name: str) -> bool:
