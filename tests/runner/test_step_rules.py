@@ -156,6 +156,17 @@ def test_a_step_that_is_not_in_force_cannot_be_gone_past():
     assert "not in force yet" in refused.because
 
 
+def test_a_guardrail_may_stand_before_the_first_step_too():
+    """Nothing is exposed yet, so it counts from the step's beginning; else it waits for ever."""
+    stage = Stage(replace(book(before=("open",), warm_up_s=60.0), guardrails=("open",)))
+    stage.source.answers["open"] = lambda _at: 1.0
+    stage.begin()
+
+    end = stage.drive()
+
+    assert end.exit_code is ExitCode.DONE, end.because
+
+
 def test_a_guardrail_that_fails_before_the_first_write_stops_it():
     """Nobody is exposed to find out."""
     stage = stage_with(0.995)

@@ -125,11 +125,14 @@ class View:
         """When the exposure that the gate judges came into force.
 
         A guardrail's counts from the first exposure of the rollout: a new weight must
-        not blind it for another warm-up.
+        not blind it for another warm-up. One that must pass before that first exposure
+        counts from the step's beginning, as every gate there.
         """
-        if gate.name in self.playbook.guardrails:
-            return self.state.exposed_since
         step, progress = self.step, self.state.step
+        if gate.name in self.playbook.guardrails:
+            is_before = step is not None and gate.name in step.before
+            if self.state.exposed_since is not None or progress is None or not is_before:
+                return self.state.exposed_since
         if step is None or progress is None:
             return None
         if not progress.is_begun and step.before:
