@@ -254,31 +254,23 @@ def test_the_past_of_an_alert_is_read_from_what_prometheus_kept(world):
         past("Badd")
 
 
-def test_a_restart_of_either_server_is_no_data_until_it_knows_again(tmp_path):
+def test_a_restart_of_either_server_is_no_data_until_it_knows_again(world):
     """A firing alert is never quiet on the way, not for one look."""
-    prometheus_binary()
-    alertmanager_binary()
-    app = App()
-    alertmanager = alertmanager_server(tmp_path)
-    prometheus = prometheus_server(tmp_path, app.port, rules=RULES, alertmanager=alertmanager)
-    world = World(app=app, prometheus=prometheus, alertmanager=alertmanager)
-    with alertmanager, prometheus:
-        world.set(bad=1)
-        sources = {
-            "rules": world.rules(),
-            "alone": world.active(after_start_s=3.0, watchdog="Watchdog"),
-            "checked": world.active(checked=True),
-        }
-        for source in sources.values():
-            comes(source, "Bad", AlertState.FIRING)
-        for server in (prometheus, alertmanager):
-            server.stop(at_once=True)
-            seen = {name: {state(source, "Bad")} for name, source in sources.items()}
-            server.start()
-            _look_until_all_fire(sources, seen)
-            assert any(Unavailable in states for states in seen.values())
-            assert not any(AlertState.INACTIVE in states for states in seen.values()), seen
-    app.stop()
+    world.set(bad=1)
+    sources = {
+        "rules": world.rules(),
+        "alone": world.active(after_start_s=3.0, watchdog="Watchdog"),
+        "checked": world.active(checked=True),
+    }
+    for source in sources.values():
+        comes(source, "Bad", AlertState.FIRING)
+    for server in (world.prometheus, world.alertmanager):
+        server.stop(at_once=True)
+        seen = {name: {state(source, "Bad")} for name, source in sources.items()}
+        server.start()
+        _look_until_all_fire(sources, seen)
+        assert any(Unavailable in states for states in seen.values())
+        assert not any(AlertState.INACTIVE in states for states in seen.values()), seen
 
 
 def _look_until_all_fire(sources, seen):
