@@ -98,6 +98,11 @@ class Picture:
         """Whether this is the last paint."""
         return self._is_over.is_set()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a fault ended the picture: lines are written since."""
+        return self._is_broken.is_set()
+
     def do(self, work: Callable[[], None]) -> None:
         """Has something done in the picture's thread before the next paint."""
         self._told.put(work)

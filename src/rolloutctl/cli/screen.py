@@ -103,3 +103,11 @@ class Screen:
         """Whether the last event's line said it, where whoever reads the one reads the other."""
         bare = because.removeprefix(f"{self.rollout.state.phase}: ")
         return bool(self._said) and bare == self._said and self.console.is_one_stream
+
+
+def where(rollout: Rollout) -> str:
+    """Which rollout somebody begins to watch, and where it is: why it waits is told next."""
+    state, steps = rollout.state, rollout.playbook.steps
+    index = state.step.index if state.step is not None else state.steps_left
+    step = f", step {index + 1} of {len(steps)}: {steps[index].name}" if index < len(steps) else ""
+    return f"watching {rollout.rollout_id}: {state.phase}{step}"

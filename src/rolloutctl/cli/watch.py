@@ -12,7 +12,7 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import live_view_of, say_if_unwatched, standing_of
 from rolloutctl.cli.interrupts import Interrupts, noted
 from rolloutctl.cli.options import OutputOption, StoreOption
-from rolloutctl.cli.screen import Screen
+from rolloutctl.cli.screen import Screen, where
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.decision import WaitUntil
 from rolloutctl.core.units import format_duration
@@ -122,7 +122,7 @@ class _Onlooker:
         rollout, clock = self._rollout, self._rollout.clock
         read_at = clock.now()
         if self._view is None and not rollout.state.phase.is_at_rest:
-            self._console.talk(self._where())
+            self._console.talk(where(rollout))
         while True:
             try:
                 self._look()
@@ -172,16 +172,6 @@ class _Onlooker:
         if kind and kind != self._said:
             self._console.talk(alarm)
         self._said = kind
-
-    def _where(self) -> str:
-        """Which rollout, and which step: why it waits is told next."""
-        rollout = self._rollout
-        state, steps = rollout.state, rollout.playbook.steps
-        index = state.step.index if state.step is not None else state.steps_left
-        step = (
-            f", step {index + 1} of {len(steps)}: {steps[index].name}" if index < len(steps) else ""
-        )
-        return f"watching {rollout.rollout_id}: {state.phase}{step}"
 
 
 def lease_now(journal: Journal, rollout_id: str) -> Lease | None:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.interrupts import Interrupts, noted
-from rolloutctl.cli.screen import Screen
+from rolloutctl.cli.screen import Screen, where
 from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.errors import ExitCode, JournalUnavailable, RolloutctlError
-from rolloutctl.ui.console import Output
-from rolloutctl.ui.rollout_view import phase_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +27,8 @@ LOOK_S = 0.5
 
 def watch_all(ledger: SqliteJournal, console: Console, clock: Clock) -> ExitCode:
     """A table in place, or one line a change with the rollout's id before it."""
-    crowd = _Crowd(ledger, console, clock)
     terminal = console.live_terminal()
+    crowd = _Crowd(ledger, console, clock, is_drawn=terminal is not None)
     if terminal is None:
         picture = None
     else:
@@ -49,7 +47,10 @@ def watch_all(ledger: SqliteJournal, console: Console, clock: Clock) -> ExitCode
 class _Crowd:
     """The open rollouts as they were last read."""
 
-    def __init__(self, ledger: SqliteJournal, console: Console, clock: Clock) -> None:
+    def __init__(
+        self, ledger: SqliteJournal, console: Console, clock: Clock, *, is_drawn: bool
+    ) -> None:
+        self.is_drawn = is_drawn
         self._ledger = ledger
         self._console = console
         self._clock = clock
@@ -128,6 +129,5 @@ class _Crowd:
         self._rollouts[rollout_id] = rollout
         screen = Screen(rollout, self._console, prefix=rollout_id)
         rollout.listeners.append(screen.event)
-        if self._console.output is Output.TABLE:
-            said = phase_line(rollout.state, rollout.state.ended_because or "open")
-            self._console.talk(f"{rollout_id}  {said}")
+        if not self.is_drawn:
+            self._console.talk(where(rollout))

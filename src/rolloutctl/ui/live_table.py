@@ -50,13 +50,9 @@ def table_lines(
 ) -> list[Text]:
     """At most `rows` lines of at most `width` columns; those left out are counted."""
     ordered = sorted(rollouts, key=lambda one: (one.urgency, one.state.rollout_id))
-    human = sum(1 for one in ordered if one.urgency <= 1 or needs_human(one.state))
-    title = f"{len(ordered)} open rollouts, {human} need somebody" if human else ""
     lines = [
         line(("─" * width, "dim")),
-        fitted(
-            line((title or f"{len(ordered)} open rollouts", "bold"), f"   {local_time(now)}"), width
-        ),
+        fitted(line((_title(ordered), "bold"), f"   {local_time(now)}"), width),
     ]
     if alarm:
         lines.append(fitted(line((f"! stale   {alarm}", "bold yellow")), width))
@@ -74,6 +70,18 @@ def table_lines(
     if hidden:
         lines.append(line((f"  {hidden} more: rolloutctl list --open", "dim")))
     return lines
+
+
+def _title(rollouts: Sequence[OneOfMany]) -> str:
+    """How many there are, and what they need."""
+    human = sum(1 for one in rollouts if needs_human(one.state))
+    unwatched = sum(1 for one in rollouts if one.is_unwatched)
+    parts = ["1 open rollout" if len(rollouts) == 1 else f"{len(rollouts)} open rollouts"]
+    if human:
+        parts.append(f"{human} waiting for a person")
+    if unwatched:
+        parts.append(f"{unwatched} UNWATCHED (rolloutctl agent drives them)")
+    return ", ".join(parts)
 
 
 def _cells(one: OneOfMany) -> tuple[str, str, str, str, str]:
