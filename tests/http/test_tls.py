@@ -2,36 +2,22 @@
 
 import shutil
 import ssl
-import subprocess
 
 import pytest
 
 from rolloutctl.errors import Rejected, Unavailable
 from rolloutctl.http import HttpClient, HttpRequest, Tls
+from servers.certificates import certificate
 from servers.scripted import Answer, ScriptedServer
 
 pytestmark = pytest.mark.real
-
-
-def _certificate(folder, name, *more):
-    files = (str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-out", files[0], "-keyout", files[1], *(more or ("-nodes",))),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return files
 
 
 @pytest.fixture
 def server_files(tmp_path):
     if not shutil.which("openssl"):
         pytest.skip("no openssl on PATH")
-    return _certificate(tmp_path, "server")
+    return certificate(tmp_path, "server")
 
 
 def _server(files, *, client_authority=""):
@@ -67,7 +53,7 @@ def test_a_named_authority_is_trusted_and_checking_can_be_turned_off(server_file
 
 def test_a_client_certificate_is_shown_and_followed_when_it_rotates(server_files, tmp_path):
     """The files are read again when they change."""
-    first, second = _certificate(tmp_path, "first"), _certificate(tmp_path, "second")
+    first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     paths = Tls(ca_file=server_files[0], cert_file=first[0], key_file=first[1])
     with _server(server_files, client_authority=first[0]) as server:
         assert _send(server, paths) == 200
@@ -79,7 +65,7 @@ def test_a_client_certificate_is_shown_and_followed_when_it_rotates(server_files
 
 def test_a_key_with_a_password_does_not_ask_on_the_terminal(server_files, tmp_path):
     """OpenSSL would wait for a human."""
-    files = _certificate(tmp_path, "locked", "-passout", "pass:planted")
+    files = certificate(tmp_path, "locked", "-passout", "pass:planted")
 
     with pytest.raises(Rejected, match="encrypted"):
         HttpClient(Tls(ca_file=server_files[0], cert_file=files[0], key_file=files[1])).send(

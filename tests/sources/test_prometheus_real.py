@@ -1,21 +1,29 @@
 """The prometheus source against a running Prometheus that scrapes a small application."""
 
 import math
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 
+import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from rolloutctl.clock import SystemClock
-from rolloutctl.core.measurement import DataState, Query, QueryKind
+from rolloutctl.core.measurement import SELECTOR_LABEL, DataState, Query, QueryKind, Reading
 from rolloutctl.core.observation import Severity
+from rolloutctl.core.ports import GateContext
 from rolloutctl.core.secret import SecretRef
-from rolloutctl.errors import Rejected, RolloutctlError, Unauthorized
-from rolloutctl.http import BasicAuth
+from rolloutctl.core.verdict import Outcome
+from rolloutctl.errors import Rejected, RolloutctlError, Unauthorized, Unavailable
+from rolloutctl.gates.threshold import Threshold
+from rolloutctl.gates.threshold_spec import ThresholdSpec
+from rolloutctl.http import BasicAuth, Tls
 from rolloutctl.sources.openmetrics import OpenMetrics, OpenMetricsSpec
 from rolloutctl.sources.prometheus import Prometheus, PrometheusSpec
+from servers.certificates import certificate
 from servers.prometheus import prometheus_binary, running_prometheus, wait_until
+from servers.scripted import Answer, ScriptedServer
 
 pytestmark = pytest.mark.real
 
@@ -33,6 +41,8 @@ class App:
         self.requests.labels("new", "200").inc(7)
         self.requests.labels("new", "500").inc(1)
         self.requests.labels("idle", "200").inc(0)
+        self.orders = Counter("orders", "o", ["status"], registry=self.registry)
+        self.orders.labels("200").inc(30)
         Gauge("odd", "g", registry=self.registry).set(math.nan)
         self._server, self._thread = start_http_server(0, addr="127.0.0.1", registry=self.registry)
         self.port = self._server.server_port
@@ -207,7 +217,138 @@ def test_a_dead_exporter_is_empty_for_counters_and_stale_for_rates(mortal):
         lambda: mortal.ask(rate, staleness_s=2).state is DataState.STALE, what="the rate is stale"
     )
     assert counter in mortal.ask(rate, staleness_s=2).detail
+    assert _told(mortal.ask(f"{counter} > 100", QueryKind.CONDITION)) == {None: 0, counter: 0}
+    holds = f"rate({counter}[1h]) >= 0"
+    assert mortal.ask(holds, QueryKind.CONDITION, staleness_s=2).state is DataState.STALE
     assert mortal.ask(rate, staleness_s=3600).state is DataState.OK
+
+
+def _told(measurement):
+    """What a condition answers: the number of series, and whether each selector has data."""
+    assert measurement.state is DataState.OK
+    return {dict(one.labels).get(SELECTOR_LABEL): one.value for one in measurement.samples}
+
+
+def test_a_condition_is_answered_with_the_data_that_it_rests_on(world):
+    """No series of its own, but of its selectors; absent() is quiet where there is data."""
+    new, nobody = 'llm_requests_total{model="new"}', 'llm_requests_total{model="nobody"}'
+
+    def ask(text):
+        return _told(world.ask(text, QueryKind.CONDITION))
+
+    assert ask(f"{new} > 5") == {None: 1}
+    assert ask(f"{new} > 100") == {None: 0, new: 1}
+    assert ask(f"{nobody} > 5 or {new} > 100") == {None: 0, nobody: 0, new: 1}
+    assert ask(f"absent({new})") == {None: 0, new: 1}
+    assert ask(f"absent({nobody})") == {None: 1}
+    text = f"sum(rate({new}[1m])) / sum(rate({nobody}[1m])) > 0.1"
+    assert ask(text) == {None: 0, new: 1, nobody: 0}
+
+
+def test_a_query_that_takes_too_long_is_an_error_and_the_server_goes_on(world):
+    """Given up after `timeout`, there and here; the next question is answered."""
+    slow = "count_over_time(vector(1)[10000d:1m])"
+
+    with pytest.raises(Unavailable, match=r"timed out|timeout|no answer within"):
+        world.ask(slow, timeout_s=0.2)
+
+    assert world.ask("vector(1)").state is DataState.OK
+
+
+def test_a_restart_of_the_application_loses_no_events_and_invents_none(world):
+    """Counters that begin anew far below what they were: counted from zero, judged at once."""
+    gate, spec = (
+        Threshold(),
+        ThresholdSpec(
+            bad='orders_total{status="500"}',
+            total="orders_total",
+            window_s=60.0,
+            fail="> 50%",
+        ),
+    )
+    evidence = None
+
+    def judged():
+        nonlocal evidence
+        now = SystemClock().now()
+        context = GateContext(now=now, since=None, arms={}, exposure=None, interval_s=1.0)
+        readings = [
+            Reading(query=query, measurement=world.source().query(query, now))
+            for query in gate.queries(spec, context)
+        ]
+        evidence, verdict = gate.assess(spec, evidence, readings, context)
+        return verdict
+
+    assert judged().outcome is Outcome.INCONCLUSIVE
+    world.app.orders.clear()
+    world.app.orders.labels("200").inc(2)
+    wait_until(lambda: judged().sample == 2.0, what="two events after the restart", limit_s=10)
+    world.app.orders.labels("500").inc(8)
+    wait_until(lambda: judged().sample == 10.0, what="ten events", limit_s=10)
+
+    verdict = judged()
+    assert (verdict.outcome, verdict.sample) == (Outcome.FAIL, 10.0)
+
+
+def test_tls_with_an_own_authority_is_checked_and_the_password_is_sent_within(
+    tmp_path, monkeypatch
+):
+    """Prometheus' own web configuration; without the authority nothing is sent."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl on PATH")
+    app = App()
+    files = certificate(tmp_path, "prometheus")
+    web = (
+        f"tls_server_config: {{cert_file: {files[0]}, key_file: {files[1]}}}\n"
+        f"basic_auth_users: {{ops: {_BCRYPT}}}\n"
+    )
+    monkeypatch.setenv("PROM_PW", PASSWORD)
+    user = BasicAuth(username="ops", password=SecretRef(env="PROM_PW"))
+    with running_prometheus(tmp_path, app.port, web_config=web) as url:
+        assert url.startswith("https://")
+        good = Prometheus(PrometheusSpec(url=url, basic_auth=user, tls=Tls(ca_file=files[0])))
+        wait_until(lambda: _is_up(good), what="an answer over TLS")
+        assert [one.severity for one in good.probe()] == [Severity.OK]
+        for tls in (Tls(), Tls(ca_file=certificate(tmp_path, "other")[0])):
+            with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED") as caught:
+                Prometheus(PrometheusSpec(url=url, basic_auth=user, tls=tls)).probe()
+            assert "tls.ca_file" in caught.value.hint
+        with pytest.raises(Unauthorized):
+            Prometheus(PrometheusSpec(url=url, tls=Tls(ca_file=files[0]))).probe()
+    app.stop()
+
+
+def _is_up(source):
+    try:
+        return source.probe()[0].severity is Severity.OK
+    except RolloutctlError:
+        return False
+
+
+def test_a_bearer_token_passes_the_proxy_before_prometheus_and_follows_its_rotation(
+    world, tmp_path
+):
+    """Read anew for each request; a token that the proxy does not know is refused."""
+    token = tmp_path / "token"
+    token.write_text("planted-first\n")
+    token.chmod(0o600)
+
+    def proxy(seen):
+        if seen.headers.get("authorization") != "Bearer planted-second":
+            return Answer(status=401, body="who are you?", content_type="text/plain")
+        url, headers = world.url + seen.path, {"content-type": "application/x-www-form-urlencoded"}
+        answer = httpx.request(seen.method, url, content=seen.body, headers=headers)
+        return Answer(status=answer.status_code, body=answer.content)
+
+    with ScriptedServer(proxy) as server:
+        ref = SecretRef(file=str(token))
+        source = Prometheus(PrometheusSpec(url=server.url, bearer_token=ref))
+        with pytest.raises(Unauthorized) as caught:
+            source.probe()
+        assert "planted" not in str(caught.value)
+        token.write_text("planted-second\n")
+        assert source.probe()[0].severity is Severity.OK
+        assert _answers(source)
 
 
 def test_counters_older_than_the_limit_are_stale(world):
@@ -230,7 +371,7 @@ def test_basic_auth_is_needed_and_used(tmp_path, monkeypatch):
     wrong = BasicAuth(username="ops", password=SecretRef(env="WRONG_PW"))
     with running_prometheus(tmp_path, app.port, web_config=web) as url:
         good = Prometheus(PrometheusSpec(url=url, basic_auth=right))
-        wait_until(lambda: _answers(good), what="an answer with the password")
+        wait_until(lambda: _is_up(good), what="an answer with the password")
         for spec in (PrometheusSpec(url=url), PrometheusSpec(url=url, basic_auth=wrong)):
             with pytest.raises(Unauthorized) as caught:
                 Prometheus(spec).probe()
