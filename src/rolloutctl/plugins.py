@@ -38,6 +38,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "ratio-metric": "rolloutctl.gates.ratio_metric:RatioMetric",
         "sample-ratio": "rolloutctl.gates.sample_ratio:SampleRatio",
         "experiment": "rolloutctl.gates.experiment:ExperimentGate",
+        "exposure": "rolloutctl.gates.exposure:ExposureGate",
         "threshold": "rolloutctl.gates.threshold:Threshold",
     },
     "steps": {

@@ -21,13 +21,19 @@ from providers.unleash_worlds import (
     UnleashWorld,
     strategy,
 )
-from rolloutctl.clock import random_suffix
+from rolloutctl.clock import SystemClock, random_suffix
 from rolloutctl.core.exposure import Condition, split
+from rolloutctl.core.measurement import Reading
 from rolloutctl.core.observation import Severity
+from rolloutctl.core.ports import GateContext
+from rolloutctl.core.verdict import Outcome
 from rolloutctl.errors import Unauthorized, Unavailable
+from rolloutctl.gates.exposure import ExposureGate, ExposureSpec
 from rolloutctl.providers.unleash import sampling
 from rolloutctl.providers.unleash.api import Deadline
 from rolloutctl.providers.unleash.reading import read_target
+from rolloutctl.runner.adapters import not_beside
+from rolloutctl.runner.exposure_source import ExposureSource
 from servers.unleash_proxy import UnleashProxy
 from servers.unleash_server import ADMIN_TOKEN, CLIENT_TOKENS
 
@@ -285,6 +291,35 @@ def test_the_command_kills_and_verifies_by_address(make, unleash_url, tmp_path):
     assert world.provider.observe(world.target).exposure == split(0)
     said = verified.stdout + verified.stderr + killed.stdout + killed.stderr
     assert "planted" not in said
+
+
+def test_a_strategy_of_somebody_else_is_found_before_the_step_is_judged(make):
+    """`verify_exposure` asks the real SDK: the flag's weight is right, what is served is not."""
+    world, gate = make("plain"), ExposureGate()
+    theirs = {
+        "contextName": "userId",
+        "operator": "STR_STARTS_WITH",
+        "values": ["rolloutctl-unit-1"],
+    }
+    _apply(world, split(500))
+    now = SystemClock().now()
+    context = GateContext(now=now, since=now, arms={}, exposure=split(500), interval_s=30.0)
+    (query,) = gate.queries(ExposureSpec(), context)
+
+    def judged():
+        source = ExposureSource(world.provider, world.target, not_beside)
+        reading = Reading(query=query, measurement=source.query(query, now))
+        return gate.assess(ExposureSpec(), None, [reading], context)[1]
+
+    right = judged()
+    base = f"{FEATURES}/{world.flag}/environments/{ENVIRONMENT}"
+    world.server.call("POST", f"{base}/strategies", strategy(100, constraints=[theirs]))
+    wrong = judged()
+
+    assert right.outcome is Outcome.PASS, right.because
+    assert wrong.outcome is Outcome.FAIL, wrong.because
+    assert "intended 5%" in wrong.because
+    assert "applications must send userId" in wrong.because
 
 
 def test_another_process_sees_what_the_server_itself_changed(make):

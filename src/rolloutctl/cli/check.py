@@ -15,6 +15,7 @@ from rolloutctl.clock import in_seconds
 from rolloutctl.core.arm_names import arm_names
 from rolloutctl.core.error_rate import error_rate_of, looks_of
 from rolloutctl.core.events import GateRecord
+from rolloutctl.core.exposure_gates import without_exposure_gates
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.judging import next_record
 from rolloutctl.core.measurement import Reading
@@ -69,7 +70,9 @@ def run(
     """
     console = Console(output=output)
     known = wiring.catalog()
-    playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
+    playbook = without_exposure_gates(
+        wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
+    )
     gates = _chosen(playbook, gate or ())
     clock, wait_s = wiring.clock(), _seconds(wait)
     judge = _Judge(playbook, wiring.adapters(_only(playbook, gates), known), since=clock.now())

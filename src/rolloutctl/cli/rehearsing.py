@@ -12,6 +12,7 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import parse_inputs
+from rolloutctl.core.exposure_gates import without_exposure_gates
 from rolloutctl.core.ports import Catalog, capabilities_of
 from rolloutctl.core.units import parse_duration
 from rolloutctl.errors import UsageError
@@ -42,7 +43,9 @@ def load_given(
 
     Raises `InvalidPlaybook`, `UsageError`.
     """
-    playbook = wiring.load_playbook(file, parse_inputs(inputs), known=known, environ=os.environ)
+    playbook = without_exposure_gates(
+        wiring.load_playbook(file, parse_inputs(inputs), known=known, environ=os.environ)
+    )
     providers = wiring.providers(playbook.targets, known)
     capabilities = {
         name: capabilities_of(one, playbook.targets[name]) for name, one in providers.items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,9 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.options import InputOption, OutputOption, parse_inputs
-from rolloutctl.core.exposure import FULL_BP
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.playbook import Arm, ShadowFlag, Target
-from rolloutctl.core.stats.wilson import wilson_interval
+from rolloutctl.core.served_shares import ServedShare, served_shares
 from rolloutctl.errors import ExitCode, Rejected, UsageError
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.documents import exposure_json
@@ -34,23 +32,6 @@ UNITS_MAX = 1_000_000
 #: Slowest believable evaluation with a vendor's SDK, and its start-up, in seconds.
 UNIT_S = 0.001
 START_S = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """One population's observed and intended share, both within 0..1."""
-
-    name: str
-    count: int
-    observed: float
-    lower: float
-    upper: float
-    intended: float
-
-    @property
-    def is_as_intended(self) -> bool:
-        """The interval of the observed share contains the intended one."""
-        return self.lower <= self.intended <= self.upper
 
 
 def run(  # noqa: PLR0913 - one parameter an option, named by the command line
@@ -85,7 +66,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         provider, wanted = _from_playbook(target, playbook, parse_inputs(given))
     exposure = _intended(provider, wanted)
     counts = provider.sample(wanted, units, timeout_s=START_S + units * UNIT_S)
-    shares = _shares(wanted, exposure, counts)
+    shares = served_shares(exposure, counts, mirrors=wanted.shadow is not None)
     is_good = all(share.is_as_intended for share in shares)
     console.document(
         _document(provider.address(wanted), exposure, shares=shares, counts=counts),
@@ -145,34 +126,7 @@ def _intended(provider: Provider, target: Target) -> Exposure:
     return exposure
 
 
-def _shares(target: Target, exposure: Exposure, counts: ArmCounts) -> list[Share]:
-    counted = dict(counts.arms)
-    shares = [
-        _share(arm, counted.get(arm, 0), counts.units, intended=weight_bp / FULL_BP)
-        for arm, weight_bp in exposure.weights
-    ]
-    if target.shadow is not None:
-        intended = exposure.shadow_bp / FULL_BP
-        shares.append(_share("shadow", counts.shadow, counts.units, intended=intended))
-    for name, count in (("neither arm", counts.other), ("errors", counts.errors)):
-        if count:
-            shares.append(_share(name, count, counts.units, intended=0.0))
-    return shares
-
-
-def _share(name: str, count: int, units: int, *, intended: float) -> Share:
-    lower, upper = wilson_interval(count, units)
-    return Share(
-        name=name,
-        count=count,
-        observed=count / units,
-        lower=lower,
-        upper=upper,
-        intended=intended,
-    )
-
-
-def _table(shares: list[Share], counts: ArmCounts, width: int) -> str:
+def _table(shares: list[ServedShare], counts: ArmCounts, width: int) -> str:
     rows = [
         (
             share.name,
@@ -193,7 +147,7 @@ def _table(shares: list[Share], counts: ArmCounts, width: int) -> str:
 
 
 def _document(
-    address: str, exposure: Exposure, *, shares: list[Share], counts: ArmCounts
+    address: str, exposure: Exposure, *, shares: list[ServedShare], counts: ArmCounts
 ) -> Mapping[str, Json]:
     return {
         "apiVersion": API_VERSION,

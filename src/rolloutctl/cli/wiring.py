@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from rolloutctl.core.effects import Invoke
     from rolloutctl.core.events import Actor, Recorded
     from rolloutctl.core.playbook import Playbook
-    from rolloutctl.core.ports import Catalog, Clock, Journal, Kinds, Notifier, Provider
+    from rolloutctl.core.ports import (
+        Catalog,
+        Clock,
+        Journal,
+        Kinds,
+        MetricSource,
+        Notifier,
+        Provider,
+    )
     from rolloutctl.core.target import Target
     from rolloutctl.runner.adapters import Adapters, Ending, Invoker, InvokeResult, Running
     from rolloutctl.runner.rollout import Rollout
@@ -71,18 +79,32 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
     from rolloutctl.cli.together import together  # noqa: PLC0415 - not for `kill ADDRESS`
     from rolloutctl.runner.adapters import Adapters  # noqa: PLC0415 - same
 
+    reached = providers(playbook.targets, known)
+    sources = {
+        source.name: known.load("sources", source.kind)(source.spec)
+        for source in playbook.sources.values()
+    }
     return Adapters(
         kinds=kinds(playbook, known),
-        providers=providers(playbook.targets, known),
-        sources={
-            source.name: known.load("sources", source.kind)(source.spec)
-            for source in playbook.sources.values()
-        },
+        providers=reached,
+        sources={**sources, **_sdks(playbook, reached)},
         notifiers=notifiers(playbook, known),
         gather=together,
         invoke=_invoker(playbook),
         beside=_beside,
     )
+
+
+def _sdks(playbook: Playbook, reached: Mapping[str, Provider]) -> dict[str, MetricSource]:
+    """The SDKs that gates of kind `exposure` ask."""
+    from rolloutctl.core.exposure_gates import GATE_KIND  # noqa: PLC0415 - not for `kill ADDRESS`
+    from rolloutctl.runner.exposure_source import ExposureSource  # noqa: PLC0415 - same
+
+    return {
+        gate.source: ExposureSource(reached[gate.target], playbook.targets[gate.target], _beside)
+        for gate in playbook.gates.values()
+        if gate.kind == GATE_KIND
+    }
 
 
 def providers(targets: Mapping[str, Target], known: Catalog) -> dict[str, Provider]:

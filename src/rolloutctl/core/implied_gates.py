@@ -6,7 +6,7 @@ silence, screens and replay treat them like every other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +46,7 @@ def imply_gates(
             one,
             implied(one.step.spec, one.step),
             around=around,
-            name=_free_name(one.step.kind, {*taken, *gates}),
+            name=free_name(one.step.kind, {*taken, *gates}),
         )
         gates[gate.name] = gate
         step = replace(one.step, gates=(*one.step.gates, gate.name))
@@ -102,7 +102,7 @@ def _refuse_silence(parsing: Parsing, one: ParsedStep, around: Surroundings, *, 
         parsing.report.error(one.at, message, fix=fix)
 
 
-def _free_name(kind: str, taken: set[str]) -> str:
+def free_name(kind: str, taken: Container[str]) -> str:
     """`experiment`, or `experiment-2` and so on where that is taken."""
     name, number = kind, 1
     while name in taken:

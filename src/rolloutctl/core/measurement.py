@@ -18,6 +18,7 @@ class QueryKind(StrEnum):
     # Alerts by name and labels (`core.alerts`). One sample for each rule, and one for each
     # active alert of it; the value is an `AlertState`. Without any sample nothing is known.
     ALERTS = "alerts"
+    EXPOSURE = "exposure"  # what a vendor's SDK serves: counts (`runner.exposure_source`)
     UNSILENCED_ALERTS = "unsilenced-alerts"  # the same without those that somebody silenced
 
 

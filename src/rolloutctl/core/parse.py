@@ -12,6 +12,7 @@ from rolloutctl.core.check_exposures import check_exposures
 from rolloutctl.core.check_references import check_references
 from rolloutctl.core.decode import Decoder
 from rolloutctl.core.document import Node
+from rolloutctl.core.exposure_gates import with_exposure_gates
 from rolloutctl.core.implied_gates import imply_gates
 from rolloutctl.core.least_time import least_s
 from rolloutctl.core.parse_entries import (
@@ -114,6 +115,7 @@ class _Parts:
     """Everything declared, by name; None for what is in error."""
 
     root: PlaybookShape
+    defaults: DefaultsShape
     targets: Mapping[str, Target | None]
     sources: Mapping[str, Source | None]
     notifiers: Mapping[str, NotifierEntry | None]
@@ -145,6 +147,8 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
     _check_intervals(parsing, playbook, parts.steps)
     if parsing.report.has_errors:
         return None
+    if root.verify_exposure:
+        playbook = with_exposure_gates(walk, playbook, parts.steps, parts.defaults)
     text = _canonical_text(parsing, document)
     return replace(playbook, document=text, sha256=canonical.sha256_of(text))
 
@@ -201,6 +205,7 @@ def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:
     steps, implied = imply_gates(parsing, steps, around, taken=gates)
     return _Parts(
         root=root,
+        defaults=defaults,
         targets=targets,
         sources=sources,
         notifiers=parse_notifiers(parsing, root.notifiers),

@@ -204,6 +204,7 @@ class GateContext:
             may fail a healthy canary: its part of `limits.false_aborts`.
         looks: how often the gate is planned to look in the whole rollout.
         min_sample: the gate's `min_sample`; 0 where it states none.
+        has_passed: the gate stands at a pass in this step, before this look.
     """
 
     now: datetime
@@ -216,6 +217,7 @@ class GateContext:
     looks: int = 120
     min_sample: float = 0.0
     arms_ever: tuple[Mapping[str, str], ...] = ()
+    has_passed: bool = False
 
 
 class GateKind(Protocol):

@@ -168,6 +168,10 @@ class PlaybookShape:
     guardrails: tuple[str, ...] = doc("Gates judged in every phase of the rollout.", default=())
     notifiers: Node = doc("Who is told, by name.", default=NOWHERE)
     steps: Node = field(default=NOWHERE, metadata=_required("What is done, one after the other."))
+    verify_exposure: bool = doc(
+        "Ask the vendor's real SDK after each change, before the step is left (false).",
+        default=False,
+    )
     on_fail: OnFail = doc("What a failing gate or step leads to.", default=OnFail.ROLLBACK)
     on_drift: OnDrift = doc("What somebody else's edit leads to.", default=OnDrift.PAUSE)
     limits: Node = doc("Bounds of the whole rollout.", default=NOWHERE)

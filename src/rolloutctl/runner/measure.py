@@ -18,6 +18,7 @@ from rolloutctl.core.observation import Observation
 from rolloutctl.core.playbook import Gate, Playbook
 from rolloutctl.core.ports import GateContext, MetricSource
 from rolloutctl.core.state import Phase, TargetState
+from rolloutctl.core.verdict import Outcome
 from rolloutctl.core.view import View
 from rolloutctl.errors import RolloutctlError, Stale
 from rolloutctl.runner.perform import disturbance, zeroed_on_the_way_back
@@ -56,7 +57,7 @@ def context_of(view: View, gate: Gate) -> GateContext:
     """What `gate` may know when it judges at `view.now`."""
     own = gate.target or only_target(view.playbook)
     target = view.state.targets[own] if own else None
-    facts = _facts(view, gate)
+    facts, record = _facts(view, gate), view.record(gate)
     return GateContext(
         now=view.now,
         since=view.since(gate),
@@ -68,6 +69,7 @@ def context_of(view: View, gate: Gate) -> GateContext:
         error_rate=facts.error_rate,
         looks=facts.looks,
         min_sample=gate.limits.min_sample,
+        has_passed=record is not None and record.verdict.outcome is Outcome.PASS,
     )
 
 
