@@ -138,7 +138,13 @@ def alertmanager_server(folder):
         "--cluster.listen-address=",
     ]
     # The one that scripts/get-alertmanager brings looks for its template in its own folder.
-    return Server(folder, "alertmanager", command, cwd=Path(command[0]).parents[2])
+    return Server(folder, "alertmanager", command, cwd=_home_of(command[0]))
+
+
+def _home_of(binary):
+    """The folder above usr/bin; the binary's own where it stands elsewhere."""
+    place = Path(binary).resolve().parent
+    return place.parents[1] if place.parts[-2:] == ("usr", "bin") else place
 
 
 @contextlib.contextmanager
