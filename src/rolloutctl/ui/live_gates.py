@@ -206,7 +206,8 @@ def _age(view: View, gate: Gate, record: GateRecord) -> str:
 
 def _sizes(rows: Sequence[_Row], path: int) -> tuple[int, int, int]:
     name = min(_NAME_MAX, max(len("GATE"), *(len(row.name) for row in rows)))
-    verdict = max(len("VERDICT"), *(len(row.verdict) for row in rows))
+    # The longest verdict has its room from the start, so that no column moves when it comes.
+    verdict = max(len(Outcome.INCONCLUSIVE), *(len(row.verdict) for row in rows))
     return name, verdict, path
 
 

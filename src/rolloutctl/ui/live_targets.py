@@ -35,6 +35,8 @@ _HEAD = ("TARGET", "INTENDED", "OBSERVED", "VERIFIED")
 #: No name pushes the numbers off the screen.
 _NAME_MAX = 24
 _EXPOSURE_MAX = 30
+#: Seconds become minutes: nothing beside them may move.
+_VERIFIED_MIN = 20
 #: A bar of the canary's share, where there is room for it.
 _BAR = 20
 #: Columns before it, where there is room.
@@ -203,7 +205,7 @@ def _sizes(rows: Sequence[_Row]) -> tuple[int, int, int]:
 
 
 def _widest(rows: Sequence[_Row], sizes: tuple[int, int, int]) -> int:
-    return GAP * 4 + sum(sizes) + max(len(_HEAD[3]), *(len(row.verified) for row in rows))
+    return GAP * 4 + sum(sizes) + max(_VERIFIED_MIN, *(len(row.verified) for row in rows))
 
 
 def _head(sizes: tuple[int, int, int], width: int, *, bar_at: int) -> Text:
