@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolloutctl.core.alerts import SILENCED_LABEL
+from rolloutctl.core.alerts import SILENCED_LABEL, WITHOUT_DATA_LABEL
 from rolloutctl.core.exposure import split
 from rolloutctl.core.foresight import Ahead, Track
 from rolloutctl.core.measurement import DataState, Measurement, Query, QueryKind, Reading, Sample
@@ -157,6 +157,20 @@ def test_a_spec_that_names_no_alert_is_told(alerts, message):
     assert any(message in text for _, text, _ in found)
     assert all(fix for _, _, fix in found)
     assert GATE.problems(BOTH) == ()
+
+
+def test_an_alert_that_rests_on_no_data_does_not_pass_unless_that_is_usual():
+    """Quiet because nothing could make it loud; another one that fires fails all the same."""
+    lacking = Sample(labels=(("alertname", "Bad"), (WITHOUT_DATA_LABEL, "x_total")), value=0.0)
+    blind = reading(samples=(lacking,))
+    spec = AlertsSpec(alerts=("Bad", "Slow"), may_be_empty=("Bad",))
+
+    verdict = judged(blind, reading(name="Slow"))
+
+    assert verdict.outcome is Outcome.NO_DATA
+    assert "nothing new in x_total" in verdict.because
+    assert judged(blind, reading(name="Slow"), spec=spec).outcome is Outcome.PASS
+    assert judged(blind, reading(2, name="Slow")).outcome is Outcome.FAIL
 
 
 def test_answers_that_do_not_belong_to_the_questions_are_an_error():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rolloutctl.core.alerts import AlertState
+from rolloutctl.core.alerts import WITHOUT_DATA_LABEL, AlertState
 from rolloutctl.core.measurement import SELECTOR_LABEL, DataState, Query, QueryKind
 from rolloutctl.core.observation import Severity
 from rolloutctl.errors import NotFound, Rejected, Unauthorized, Unavailable
@@ -139,6 +139,76 @@ def test_the_rules_are_read_once_for_all_questions_of_a_moment():
     ] * 2
 
 
+class Rules:
+    """Loaded rules, and which selectors have data; a query with `refused` in it is refused."""
+
+    def __init__(self, *loaded, present=(), refused="nothing"):
+        self.loaded, self.present, self.refused = rules(*loaded), present, refused
+        self.asked = []
+
+    def __call__(self, seen):
+        if "rules" in seen.path:
+            return self.loaded
+        query = seen.form["query"]
+        self.asked.append(query)
+        if self.refused in query:
+            body = {"status": "error", "errorType": "bad_data", "error": "parse error"}
+            return Answer(status=400, body=json.dumps(body))
+        parts = query.split("label_replace(")[1:]
+        has_data = [any(f"({one}" in part for one in self.present) for part in parts]
+        found = [{"rolloutctl_selector": str(i)} for i, has in enumerate(has_data) if has]
+        return vector(*((labels, "1") for labels in found))
+
+
+def without_data(answers, text="Bad"):
+    """What each quiet rule lacks."""
+    measurement = ask(answers, text=text)
+    return [dict(one.labels).get(WITHOUT_DATA_LABEL) for one in measurement.samples]
+
+
+@pytest.mark.parametrize(
+    ("query", "present", "lacking"),
+    [
+        ("x > 1", ("x",), None),
+        ("x > 1", (), "x"),
+        ('rate(x{s="5"}[5m]) / rate(y[5m]) > 0.1', ("y",), None),
+        ('rate(x{s="5"}[5m]) / rate(y[5m]) > 0.1', (), 'x{s="5"}, y'),
+        ("vector(1) > 2", (), None),
+        ("x offset 1h > 1", (), None),
+        ("", (), None),
+    ],
+)
+def test_a_quiet_rule_says_when_nothing_it_rests_on_has_data(query, present, lacking):
+    """One selector with data is enough."""
+    assert without_data(Rules(rule(query=query), present=present)) == [lacking]
+
+
+def test_data_is_not_looked_after_where_an_alert_fires():
+    """That is known without it."""
+    answers = Rules(rule("Bad", "firing", query="x > 1"))
+
+    assert without_data(answers) == [None, None]
+    assert answers.asked == []
+
+
+def test_a_selector_that_the_server_does_not_understand_is_not_looked_after():
+    """Our reading of an expression is a guess; what else is named is looked after all the same."""
+    answers = Rules(rule(query="odd > 1"), rule(query="y > 1"), refused="odd")
+
+    assert without_data(answers, "Bad") == [None, "y"]
+
+
+def test_more_selectors_than_are_looked_after_are_an_error():
+    """One that is not would look quiet."""
+    many = [rule(f"R{i}", query=f"x{i} > 1") for i in range(513)]
+
+    with pytest.raises(Rejected, match="513 selectors"):
+        ask(Rules(*many), text='{severity="page"}')
+    answers = Rules(*many[:100])
+    assert without_data(answers, '{severity="page"}') == [f"x{i}" for i in range(100)]
+    assert len(answers.asked) == 4
+
+
 def test_at_most_fifty_active_alerts_are_answered():
     """They stand in the journal; the worst are kept."""
     many = rule("Bad", *["pending"] * 60, "firing")
@@ -187,6 +257,8 @@ class Both:
         } | answers
 
     def __call__(self, seen):
+        if seen.path == "/api/v1/query":
+            return vector()
         name = seen.path.partition("?")[0].rpartition("/")[2]
         found = self.answers[name]
         if name == "alerts" and "Watchdog" in seen.path:
@@ -206,6 +278,8 @@ def state(both, *, checked=False, silences=False, text="Bad", **spec):
     if measurement.state is not DataState.OK:
         assert measurement.detail
         return measurement.state
+    if WITHOUT_DATA_LABEL in dict(measurement.samples[0].labels):
+        return WITHOUT_DATA_LABEL
     return AlertState(int(max(values(measurement))))
 
 
@@ -246,6 +320,7 @@ QUIET, PENDING, FIRING = AlertState.INACTIVE, AlertState.PENDING, AlertState.FIR
         ),
         (Both(alerts=active((BAD, []))), {"checked": True}, FIRING),  # another Prometheus' alert
         (Both(rules=rules(rule(evaluated=NEVER))), {"checked": True}, DataState.EMPTY),
+        (Both(rules=rules(rule(query="x > 1"))), {"checked": True}, WITHOUT_DATA_LABEL),
         (
             Both(rules=rules(rule(evaluated=NEVER)), alerts=active((BAD, []))),
             {"checked": True},

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from rolloutctl.clock import SystemClock
-from rolloutctl.core.alerts import SILENCED_LABEL, AlertState
+from rolloutctl.core.alerts import SILENCED_LABEL, WITHOUT_DATA_LABEL, AlertState
 from rolloutctl.core.measurement import DataState, Query, QueryKind
 from rolloutctl.core.observation import Severity
 from rolloutctl.errors import Rejected, RolloutctlError, Unavailable
@@ -40,6 +40,7 @@ groups:
       - {alert: Cause, expr: 'cause > 0'}
       - {alert: Effect, expr: 'cause > 0', labels: {severity: page}}
       - {alert: Broken, expr: 'label_replace(bad, "same", "x", "", "") * on(job) group_left pair'}
+      - {alert: Blind, expr: 'rate(nobody_total[1m]) > 0 or nobody > 5'}
       - {record: bad:max, expr: 'max(bad)'}
 """
 
@@ -184,6 +185,15 @@ def test_a_rule_that_cannot_be_evaluated_is_an_error(world):
     """Its alerts are quiet because nobody knows."""
     with pytest.raises(Unavailable, match="rule Broken cannot be evaluated"):
         ask(world.rules(), "Broken")
+
+
+def test_a_rule_whose_metrics_nobody_exports_says_so(world):
+    """It is quiet, and would be in any case."""
+    for source in (world.rules(), world.active(checked=True)):
+        (sample,) = ask(source, "Blind").samples
+        assert dict(sample.labels)[WITHOUT_DATA_LABEL] == "nobody_total, nobody"
+        (sample,) = ask(source, "Bad").samples
+        assert WITHOUT_DATA_LABEL not in dict(sample.labels)
 
 
 def test_a_silenced_alert_counts_unless_silences_are_respected(world):

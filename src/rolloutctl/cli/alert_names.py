@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rolloutctl.core.alerts import AlertState
+from rolloutctl.core.alerts import WITHOUT_DATA_LABEL, AlertState
 from rolloutctl.core.arm_names import arm_names
 from rolloutctl.core.measurement import DataState, Measurement, QueryKind
 from rolloutctl.core.observation import Finding, Severity
@@ -71,6 +71,11 @@ def _of_state(gate: Gate, query: Query, measurement: Measurement) -> Finding | N
     worst = max((one.value for one in measurement.samples), default=0.0)
     if measurement.state is not DataState.OK:
         return _finding(gate, Severity.WARN, f"{query.text}: {measurement.detail}", "wait for it")
+    lacking = [dict(one.labels).get(WITHOUT_DATA_LABEL) for one in measurement.samples]
+    if worst <= AlertState.INACTIVE and any(lacking):
+        message = f"{query.text} rests on no data now: nothing new in {next(filter(None, lacking))}"
+        hint = "is the application up? Name the alert in may_be_empty if that is usual"
+        return _finding(gate, Severity.WARN, message, hint)
     if worst <= AlertState.INACTIVE:
         return None
     state = "firing" if worst >= AlertState.FIRING else "pending"

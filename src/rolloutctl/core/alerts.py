@@ -23,6 +23,8 @@ from rolloutctl.core.selector import (
 NAME_LABEL = "alertname"
 #: The label under which a source tells of the silences of an alert that it answers all the same.
 SILENCED_LABEL = "rolloutctl_silenced"
+#: The label under which a source names what a quiet alert's rule rests on and has no data.
+WITHOUT_DATA_LABEL = "rolloutctl_without_data"
 #: Longer names are a pasted text.
 NAME_CHARS_MAX = 256
 

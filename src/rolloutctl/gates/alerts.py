@@ -10,8 +10,11 @@ evaluated before the step's exposure was in force says nothing about it.
 respected: a silence says that nobody wants to be called, not that all is well, and often it was
 made for the very deployment that is judged here. An inhibited alert always counts.
 
-What it cannot do: see an alert that is quiet because its data is gone. Alerts on missing
-data (`absent(…)`), or a counting gate beside it, are for that.
+An alert is quiet when its data is gone, too. Where nothing that its expression rests on has
+fresh data, that is no data, unless `may_be_empty` names the alert.
+
+What it cannot do: see that a part of that data is gone. Alerts on missing data (`absent(…)`),
+or a counting gate beside it, are for that.
 """
 
 from __future__ import annotations
@@ -22,7 +25,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from rolloutctl.core.alerts import NAME_LABEL, SILENCED_LABEL, AlertState, parse_alerts
+from rolloutctl.core.alerts import (
+    NAME_LABEL,
+    SILENCED_LABEL,
+    WITHOUT_DATA_LABEL,
+    AlertState,
+    parse_alerts,
+)
 from rolloutctl.core.foresight import Ahead, Foreseen
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading, Sample
@@ -32,7 +41,7 @@ from rolloutctl.core.references import replace as replace_references
 from rolloutctl.core.selector import SelectorError
 from rolloutctl.core.units import doc
 from rolloutctl.core.verdict import Outcome, Verdict
-from rolloutctl.gates.readings import error, unusable
+from rolloutctl.gates.readings import error, no_data, unusable
 
 #: Alerts of one gate; a team has a handful that speak for a service.
 ALERTS_MAX = 50
@@ -68,6 +77,9 @@ class AlertsSpec:
     silences: Silences = doc(
         "ignore: a silenced alert counts; respect (Alertmanager only): it does not (ignore)",
         default=Silences.IGNORE,
+    )
+    may_be_empty: tuple[str, ...] = doc(
+        "names of alerts whose metrics have no series while all is well", default=()
     )
 
     def named(self) -> tuple[str, ...]:
@@ -178,6 +190,9 @@ def _verdict(spec: AlertsSpec, readings: Sequence[Reading], context: GateContext
     stand_in = unusable(readings)
     if stand_in is not None:
         return stand_in
+    lacking = next(_without_data(spec, readings), "")
+    if lacking:
+        return no_data(lacking)
     early = _not_yet_evaluated(readings, context)
     if early is not None:
         return early
@@ -185,6 +200,19 @@ def _verdict(spec: AlertsSpec, readings: Sequence[Reading], context: GateContext
     if pending:
         because += f"; pending and ignored: {_shown(pending)}"
     return Verdict(outcome=Outcome.PASS, because=because, numbers=numbers)
+
+
+def _without_data(spec: AlertsSpec, readings: Sequence[Reading]) -> Iterator[str]:
+    """Alerts that are quiet because nothing could make them loud, each as a sentence."""
+    for reading in readings:
+        for sample in reading.measurement.samples if reading.measurement else ():
+            labels = dict(sample.labels)
+            name, lacking = labels.get(NAME_LABEL, ""), labels.get(WITHOUT_DATA_LABEL)
+            if lacking is not None and name not in spec.may_be_empty:
+                yield (
+                    f"alert {name} rests on no data: nothing new in {lacking}; if that is usual, "
+                    "name the alert in may_be_empty"
+                )
 
 
 def _not_yet_evaluated(readings: Sequence[Reading], context: GateContext) -> Verdict | None:

@@ -63,7 +63,8 @@ def _problem(reading: Reading) -> Verdict | None:
     text = reading.query.text
     measurement = reading.measurement
     if reading.error or measurement is None:
-        return error(f"{reading.error or 'the query was not answered'}: {text}")
+        said = reading.error or "the query was not answered"
+        return error(said if text in said else f"{said}: {text}")
     detail = f", {measurement.detail}" if measurement.detail else ""
     if measurement.state is DataState.AMBIGUOUS:
         return error(f"several series where one number is needed{detail}; aggregate: {text}")

@@ -1,16 +1,22 @@
 """Alerts as an answer: which rules are meant, whether they are judged, what is active.
 
-SAFETY: no active alert means that all is well only where the rule is loaded, works and was
-evaluated lately. Everything else is an error or no data.
+SAFETY: no active alert means that all is well only where the rule is loaded, works, was
+evaluated lately, and rests on data. Everything else is an error or no data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rolloutctl.core.alerts import NAME_LABEL, AlertSelector, AlertState, parse_alerts
+from rolloutctl.core.alerts import (
+    NAME_LABEL,
+    WITHOUT_DATA_LABEL,
+    AlertSelector,
+    AlertState,
+    parse_alerts,
+)
 from rolloutctl.core.measurement import DataState, Measurement, Sample
 from rolloutctl.core.report import listed, suggestion
 from rolloutctl.core.selector import SelectorError
@@ -35,7 +41,7 @@ def alerts_meant(text: str) -> AlertSelector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
+class JudgedRule:
     """A rule, those of its active alerts that are meant, and why they say nothing, if so."""
 
     rule: LoadedRule
@@ -49,34 +55,50 @@ class _Judged:
         return is_sound and any(one.value == AlertState.FIRING for one in self.alerts)
 
 
-def measure_rules(
+def judge_rules(
     rules: Sequence[LoadedRule], meant: AlertSelector, at: datetime, *, staleness_s: float
-) -> Measurement:
-    """The states of the alerts that are meant.
+) -> list[JudgedRule]:
+    """The rules that may raise what is meant, and those that do.
 
-    Raises:
-        Rejected: no such rule is loaded.
-        Unavailable: a rule cannot be evaluated, so nothing is known of its alerts.
+    Raises `Rejected` where no such rule is loaded.
     """
     if not any(meant.may_raise(rule.name, rule.labels) for rule in rules):
         raise _not_loaded(rules, meant)
-    judged = list(_judged(rules, meant, at, staleness_s=staleness_s))
-    # What fires for certain is told, whatever is wrong with another rule.
-    if not any(one.is_firing for one in judged):
-        _raise_if_broken(judged)
-        doubts = [one.doubt for one in judged if one.doubt is not None]
-        if doubts:
-            return doubts[0]
+    return list(_judged(rules, meant, at, staleness_s=staleness_s))
+
+
+def doubt_of(judged: Sequence[JudgedRule]) -> Measurement | None:
+    """The answer where a rule says nothing of now; None where all of them do.
+
+    What fires for certain is told, whatever is wrong with another rule. Raises `Unavailable`
+    where a rule cannot be evaluated, so nothing is known of its alerts.
+    """
+    if any(one.is_firing for one in judged):
+        return None
+    _raise_if_broken(judged)
+    return next((one.doubt for one in judged if one.doubt is not None), None)
+
+
+def answer_of(
+    judged: Sequence[JudgedRule], at: datetime, without_data: Mapping[str, str]
+) -> Measurement:
+    """The states of the alerts; `without_data` names what an expression lacks, if it does."""
     evaluated = [one.rule.evaluated_at or at for one in judged]
-    named = [Sample(labels=((NAME_LABEL, one.rule.name),), value=0.0) for one in judged]
     return Measurement(
-        at=min(evaluated),
+        at=min(evaluated, default=at),
         state=DataState.OK,
         samples=(
             *worst_first([sample for one in judged for sample in one.alerts]),
-            *dict.fromkeys(named),
+            *dict.fromkeys(_named(one.rule, without_data) for one in judged),
         ),
     )
+
+
+def _named(rule: LoadedRule, without_data: Mapping[str, str]) -> Sample:
+    """The sample that stands for the rule itself."""
+    lacking = without_data.get(rule.query)
+    told = ((WITHOUT_DATA_LABEL, lacking),) if lacking else ()
+    return Sample(labels=((NAME_LABEL, rule.name), *told), value=float(AlertState.INACTIVE))
 
 
 def worst_first(samples: Sequence[Sample]) -> list[Sample]:
@@ -86,7 +108,7 @@ def worst_first(samples: Sequence[Sample]) -> list[Sample]:
 
 def _judged(
     rules: Sequence[LoadedRule], meant: AlertSelector, at: datetime, *, staleness_s: float
-) -> Iterator[_Judged]:
+) -> Iterator[JudgedRule]:
     """The rules that may raise what is meant, and those that do."""
     is_meant = meant.predicate()
     for rule in rules:
@@ -96,7 +118,7 @@ def _judged(
             if is_meant(dict(labels))
         )
         if alerts or meant.may_raise(rule.name, rule.labels):
-            yield _Judged(rule=rule, alerts=alerts, doubt=_doubt(rule, at, staleness_s))
+            yield JudgedRule(rule=rule, alerts=alerts, doubt=_doubt(rule, at, staleness_s))
 
 
 def _doubt(rule: LoadedRule, at: datetime, staleness_s: float) -> Measurement | None:
@@ -112,7 +134,7 @@ def _doubt(rule: LoadedRule, at: datetime, staleness_s: float) -> Measurement | 
     return Measurement(at=rule.evaluated_at, state=DataState.STALE, detail=detail)
 
 
-def _raise_if_broken(judged: Sequence[_Judged]) -> None:
+def _raise_if_broken(judged: Sequence[JudgedRule]) -> None:
     for one in judged:
         rule = one.rule
         if rule.health != HEALTHY and rule.evaluated_at is not None:

@@ -85,7 +85,7 @@ class Alertmanager:
             return [*found, *self._rules.probe()]
         if self._spec.watchdog:
             return found
-        because = "it knows active alerts only: a misspelt, a pending and an unsent one look quiet"
+        because = "alone it cannot tell a quiet alert from one that is misspelt, pending or unsent"
         hint = "add prometheus: {url: …} to this source, or at least watchdog: NAME"
         warning = Finding(severity=Severity.WARN, message=f"{shown(url)}: {because}", hint=hint)
         return [*found, warning]

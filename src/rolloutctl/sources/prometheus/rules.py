@@ -33,6 +33,7 @@ class LoadedRule:
     Attributes:
         name: of its alerts.
         labels: those that the rule sets itself, templates not filled in.
+        query: its expression, as the server writes it.
         health: "ok", or why its alerts say nothing.
         evaluated_at: when it was last evaluated; None if it never was since the start.
         interval_s: seconds between two evaluations; 0 if not told.
@@ -41,6 +42,7 @@ class LoadedRule:
 
     name: str
     labels: Mapping[str, str]
+    query: str
     health: str
     error: str
     evaluated_at: datetime | None
@@ -78,6 +80,7 @@ def _rule(entry: Mapping[str, Any], *, interval_s: float) -> LoadedRule:  # Any:
     return LoadedRule(
         name=name,
         labels=dict(_labels(entry.get("labels") or {})),
+        query=str(entry.get("query", "")),
         health=health,
         error=redact(str(entry.get("lastError", "")))[:_ERROR_CHARS_MAX],
         evaluated_at=_time(entry.get("lastEvaluation")),

@@ -116,6 +116,8 @@ class Prometheus:
                     "Prometheus knows of no silences",
                     hint="take a source of kind alertmanager, or write silences: ignore",
                 )
+            case _:
+                raise Rejected(f"the source prometheus cannot answer {query.kind}")
 
     def history(self, query: Query, start: datetime, end: datetime, step_s: float) -> Series:
         """Past answers; counters as the server's lookback (5 min) shows them at each step."""
