@@ -13,6 +13,7 @@ from rolloutctl import playbook_file
 from rolloutctl.core.decision import WaitUntil
 from rolloutctl.core.events import Actor
 from rolloutctl.core.exposure import ZERO
+from rolloutctl.core.exposure_gates import without_exposure_gates
 from rolloutctl.core.ports import Kinds
 from rolloutctl.errors import ExitCode
 from rolloutctl.plugins import InstalledCatalog
@@ -53,7 +54,8 @@ def _load(path):
     That service is looked at every five minutes, and what is asked every minute is asked
     every two: days are driven here, in seconds.
     """
-    playbook = playbook_file.load(path, inputs={}, env={}, catalog=CATALOG)
+    whole = playbook_file.load(path, inputs={}, env={}, catalog=CATALOG)
+    playbook = without_exposure_gates(whole)  # the fake flag service has no SDK
     targets = {
         name: replace(target, provider="fake", spec=FlagSpec(flag=target.spec.flag))
         for name, target in playbook.targets.items()
