@@ -34,6 +34,10 @@ sources:
     kind: openmetrics
     url: "${env.SERVICE}"
     basic_auth: {username: ops, password: "${env.PASSWORD}"}
+  alertmanager:
+    url: "${env.SERVICE}"
+    basic_auth: {username: ops, password: "${env.PASSWORD}"}
+    prometheus: {url: "${env.PROMETHEUS}", headers: {X-Api-Key: "${env.HEADER}"}}
 notifiers:
   chat: {kind: webhook, url: "${env.HOOK}"}
 defaults: {on_no_data: wait, on_error: wait, on_inconclusive: wait, interval: 100ms}
@@ -43,12 +47,14 @@ gates:
   three:
     {kind: threshold, source: app, bad: a_total, total: b_total, window: 1s, fail: "> 5%",
      observe_only: true}
+  four: {kind: alerts, source: alertmanager, alerts: [Bad], observe_only: true}
+  five: {kind: alerts, source: bearer, alerts: [Broken], observe_only: true}
 steps:
   - {run: {command: "env; env | base64 -w0"}}
-  - {canary: 5%, hold: 10m, gates: [one, two, three]}
+  - {canary: 5%, hold: 10m, gates: [one, two, three, four, five]}
   - run: {http: {url: "${env.SERVICE}", headers: {X-Api-Key: "${env.HEADER}"}}}
   - {notify: "half way"}
-  - {canary: 25%, hold: 10m, gates: [one, two, three]}
+  - {canary: 25%, hold: 10m, gates: [one, two, three, four, five]}
 on_fail: pause
 limits: {deadline: 1h}
 """
@@ -62,7 +68,8 @@ class _Echo(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         quoted = f"{self.path}\n{self.headers}\n{self.rfile.read(length).decode()}"
         is_well, is_query = self.server.status == 200, self.path.startswith("/api")
-        body = (_answer(quoted) if is_query else PAGE) if is_well else quoted
+        answer = next((make for part, make in _ANSWERS.items() if part in self.path), _answer)
+        body = (answer(quoted) if is_query else PAGE) if is_well else quoted
         self.send_response(self.server.status)
         self.send_header("Content-Type", f"{'application/json' if is_query else 'text/plain'}")
         self.send_header("Content-Length", str(len(body)))
@@ -84,6 +91,31 @@ def _answer(quoted):
     is_freshness = "rolloutctl_selector" in quoted  # a series here would say: too old
     data = {"resultType": "vector", "result": [] if is_freshness else [series]}
     return json.dumps({"status": "success", "data": data, "warnings": [quoted]})
+
+
+def _rules(quoted):
+    """A rule that is quiet and one that is broken; both repeat what was sent."""
+    now = SystemClock().now().isoformat()
+    rule = {"type": "alerting", "lastEvaluation": now, "labels": {"sent": quoted}, "alerts": []}
+    rules = [
+        rule | {"name": "Bad", "health": "ok", "query": "x > 1"},
+        rule | {"name": "Broken", "health": "err", "lastError": quoted},
+    ]
+    return json.dumps({"status": "success", "data": {"groups": [{"rules": rules}]}})
+
+
+def _alerts(quoted):
+    labels = {"alertname": "Bad", "sent": quoted}
+    return json.dumps([{"labels": labels, "status": {"silencedBy": [quoted]}}])
+
+
+def _standing(quoted):
+    started = "2020-01-01T00:00:00Z"
+    version = {"version": quoted}
+    return json.dumps({"uptime": started, "cluster": {"status": quoted}, "versionInfo": version})
+
+
+_ANSWERS = {"/v1/rules": _rules, "/v2/alerts": _alerts, "/v2/status": _standing}
 
 
 @pytest.fixture

@@ -19,17 +19,24 @@ def remember_secrets(playbook: Playbook, environ: Mapping[str, str]) -> None:
     One that cannot be read is left to whoever needs it: it cannot be shown either. Of a
     source's address only `user:password@` is secret; the rest an operator must see.
     """
-    addresses = {
-        url
-        for source in playbook.sources.values()
-        if isinstance(url := getattr(source.spec, "url", None), SecretRef)
-    }
+    addresses = {url for one in playbook.sources.values() for url in _addresses_in(one.spec)}
     for ref in set(_secrets_in(playbook)):
         with suppress(Unauthorized, Rejected):
             if ref in addresses:
                 without_user(read_place(ref, environ))
             else:
                 read_secret(ref, environ)
+
+
+def _addresses_in(spec: object) -> Iterator[SecretRef]:
+    """Where a source is, and where what it asks besides is: an Alertmanager's Prometheus."""
+    if not is_dataclass(spec):
+        return
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if field.name == "url" and isinstance(value, SecretRef):
+            yield value
+        yield from _addresses_in(value)
 
 
 def _secrets_in(part: object) -> Iterator[SecretRef]:

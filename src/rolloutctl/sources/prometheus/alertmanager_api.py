@@ -24,6 +24,8 @@ from rolloutctl.http import Access, HttpClient, HttpRequest, HttpResponse, with_
 #: Alerts of one answer; the rest of what is asked for is another matter.
 ALERTS_MAX = 5_000
 _VERSION_CHARS_MAX = 40
+#: What is kept of an alert's silences: a few ids (UUIDs).
+_IDS_MAX, _ID_CHARS_MAX = 5, 64
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -80,7 +82,7 @@ class AlertmanagerApi:
         info = rest.get("versionInfo")
         version = str(info.get("version", "")) if isinstance(info, dict) else ""
         return Standing(
-            version=version[:_VERSION_CHARS_MAX],
+            version=redact(version)[:_VERSION_CHARS_MAX],
             started_at=started_at,
             is_settling=cluster == "settling",
             response=response,
@@ -120,7 +122,8 @@ def _alert(entry: Any, response: HttpResponse) -> ActiveAlert:  # Any: JSON
         case {"labels": dict() as labels, "status": {"silencedBy": list() as silences}}:
             # Labels go into the journal; a server that repeats what it was sent must not fill it.
             pairs = sorted((str(name), redact(str(value))) for name, value in labels.items())
-            return ActiveAlert(labels=tuple(pairs), silenced_by=tuple(map(str, silences)))
+            named = tuple(redact(str(one))[:_ID_CHARS_MAX] for one in silences[:_IDS_MAX])
+            return ActiveAlert(labels=tuple(pairs), silenced_by=named)
     raise _misshapen(response)
 
 

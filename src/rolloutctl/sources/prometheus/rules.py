@@ -21,6 +21,8 @@ RULES_MAX = 20_000
 #: Active alerts read of all rules; a rule that raises more is a rule about something else.
 ALERTS_MAX = 50_000
 _ERROR_CHARS_MAX = 300
+_HEALTH_CHARS_MAX = 40
+_SHOWN_CHARS_MAX = 100
 _STATES = {"pending": AlertState.PENDING, "firing": AlertState.FIRING}
 
 Labels = tuple[tuple[str, str], ...]
@@ -78,10 +80,10 @@ def _rule(entry: Mapping[str, Any], *, interval_s: float) -> LoadedRule:  # Any:
     if not isinstance(name, str) or not isinstance(health, str):
         raise _misshapen(entry)
     return LoadedRule(
-        name=name,
+        name=redact(name),
         labels=dict(_labels(entry.get("labels") or {})),
-        query=str(entry.get("query", "")),
-        health=health,
+        query=redact(str(entry.get("query", ""))),
+        health=redact(health)[:_HEALTH_CHARS_MAX],
         error=redact(str(entry.get("lastError", "")))[:_ERROR_CHARS_MAX],
         evaluated_at=_time(entry.get("lastEvaluation")),
         interval_s=interval_s,
@@ -134,4 +136,5 @@ def _of(found: object, key: str) -> Any:  # Any: JSON
 
 
 def _misshapen(found: object) -> Unavailable:
-    return Unavailable(f"the rules have another shape than Prometheus documents: {found!r:.100}")
+    shown = redact(repr(found))[:_SHOWN_CHARS_MAX]
+    return Unavailable(f"the rules have another shape than Prometheus documents: {shown}")
