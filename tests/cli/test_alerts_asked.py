@@ -164,3 +164,59 @@ def test_backtest_of_an_alertmanager_says_what_to_state(rolloutctl, world, folde
 
     assert (refused.exit_code, stated.exit_code) == (3, 0)
     assert "--answer GATE=0" in refused.err
+
+
+RULE = """
+gates:
+  slow:
+    kind: threshold
+    source: prometheus
+    rule: {file: rules.yml, alert: Slow}
+steps:
+  - {canary: 5%, hold: 10m, gates: [slow]}
+  - {canary: 100%, hold: 10m, gates: [slow]}
+"""
+
+
+@pytest.fixture
+def ruled(folder):
+    """A playbook with a gate on a rule file."""
+    head = (folder / "good.yaml").read_text().partition("\ngates:")[0]
+    (folder / "ruled.yaml").write_text(head + RULE)
+    groups = "groups: [{name: g, rules: [{alert: Slow, expr: 'p99 > 2', for: 1m}]}]\n"
+    (folder / "rules.yml").write_text(groups)
+    return "ruled.yaml"
+
+
+def test_a_rule_is_rehearsed_as_one_that_does_not_hold(rolloutctl, ruled):
+    """Planted, it takes the rollout back once its `for` is over; certify and sweeps read it too."""
+    quiet = rolloutctl("simulate", ruled)
+    loud = rolloutctl("simulate", ruled, "--fault", "slow=1 at 5% after 2m")
+    certified = rolloutctl("certify", ruled, "--runs", "8", "--jobs", "1")
+
+    assert (quiet.exit_code, loud.exit_code, certified.exit_code) == (0, 10, 0)
+    assert "gate slow asks an expression" in " ".join(quiet.err.split())
+    assert "alert Slow holds for 1 series, for 1m" in " ".join(loud.out.split())
+
+
+def test_a_recording_tells_when_a_rule_would_have_held(rolloutctl, ruled, folder):
+    """Under its expression as metric: how many series it returned."""
+    rows = [f"2026-03-01T{hour:02}:{minute:02}:00Z" for hour in (12, 13) for minute in range(60)]
+    held = [f"{row},p99 > 2,{int(row > '2026-03-01T13:10')}\n" for row in rows]
+    (folder / "held.csv").write_text("time,metric,value\n" + "".join(held))
+
+    run = rolloutctl("backtest", ruled, "--csv", "held.csv")
+
+    assert "alert Slow holds for 1 series" in " ".join(run.out.split())
+
+
+def test_a_changed_rule_file_changes_the_plan_and_not_what_runs(rolloutctl, ruled, folder, world):
+    """The journal has the expression; nobody reads the file again."""
+    world.load()
+    started = rolloutctl("start", ruled, "--auto", "--detach", "--id", "r-1")
+    (folder / "rules.yml").unlink()
+
+    assert started.exit_code == 0, started.err
+    assert rolloutctl("status", "r-1").exit_code == 0
+    assert rolloutctl("tick").exit_code == 0
+    assert rolloutctl("lint", ruled).exit_code == 3
