@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from rolloutctl import playbook_file
@@ -217,3 +219,24 @@ def test_without_its_file_a_rule_is_an_error_not_a_pass():
         parse_document(text, CATALOG)
 
     assert "was not read" in caught.value.problems[0].message
+
+
+def test_no_damaged_rule_file_is_more_than_a_problem_with_a_place(written):
+    """Lines cut, doubled, swapped, re-indented: errors with positions, or a rule that is whole."""
+    path = written()
+    chance = random.Random(4711)  # noqa: S311 - a repeatable walk, no secret
+    for _ in range(300):
+        lines = RULES.splitlines()
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(lines))
+            cut = chance.randrange(len(lines[at]) + 1)
+            lines[at : at + 1] = chance.choice(
+                [[], [lines[at]] * 2, [lines[at][:cut]], [f"  {lines[at]}"], [lines[at].strip()]]
+            ) or ["x"]
+        (path.parent / "rules.yml").write_text("\n".join(lines))
+
+        problems = lint(path)
+
+        assert all(one.line >= 1 and one.column >= 1 for one in problems)
+        if not any(one.severity == "error" for one in problems):
+            assert load(path).gates["errors"].spec.rule.expr not in ("", "vector(0)")
