@@ -1,9 +1,12 @@
-"""Runs a real Unleash on this machine to play with, until Ctrl-C; nothing of it is kept.
+"""Runs Unleash, Prometheus and an application on this machine to play with, until Ctrl-C.
 
 Usage: make unleash-lab
 
-Makes the flag of `playbooks/unleash-model-canary.yaml` and a plain one, prints addresses,
-tokens and commands to copy. Needs what the tests need: node, npm and PostgreSQL.
+Makes the flags of the ready playbooks for Unleash, users who ask for them through the real
+UnleashClient, a Prometheus that watches the application, and the playbooks themselves with
+seconds for hours. Prints addresses, tokens and commands to copy, and then what the users get
+whenever that changes. Nothing is kept. Needs what the tests need: node, npm, PostgreSQL, and
+apt for Prometheus' Debian package.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,47 +28,156 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from servers import unleash_supervisor as supervisor  # noqa: E402 - after its folder is known
+from servers import unleash_application  # noqa: E402 - after its folder is known
+from servers import unleash_supervisor as supervisor  # noqa: E402 - same
+from servers.in_seconds import in_seconds  # noqa: E402 - same
 
 FEATURES = "/api/admin/projects/default/features"
+ENVIRONMENT = "development"
+HOLD = "15s"
+#: flag -> (label, variants with what metrics call them, shadow flag); control first
+MODELS, PROMPT, SHADOW = "llm-model", "support-prompt", "llm-model-shadow"
+FLAGS = {
+    MODELS: ("model", {"gpt-4": "gpt-4", "claude": "claude-3-5-sonnet-20241022"}, SHADOW),
+    PROMPT: ("prompt", {"v3": "v3", "v4": "v4"}, ""),
+}
+PLAYBOOKS = ("unleash-model-canary.yaml", "unleash-prompt-variants.yaml", "unleash-ab-test.yaml")
+#: A share that moved by less is chance.
+_MOVED = 0.03
+_LOOK_S = 0.5
 TEXT = """
-Unleash     {url}    user admin, password unleash4all
-Flags       {url}/projects/default
+Unleash      {url}/projects/default    user admin, password unleash4all
+Prometheus   {prometheus}
 
 In another terminal, in this folder:
 
   export UNLEASH_ADMIN_TOKEN='{admin}'
   export UNLEASH_CLIENT_TOKEN='{client}'
-  .venv/bin/rolloutctl plan playbooks/unleash-model-canary.yaml \\
-      --input unleash={url} --input environment=development \\
-      --input prometheus=http://127.0.0.1:9090        (your Prometheus)
+  export ROLLOUTCTL_STORE={folder}/journal.db
+  .venv/bin/rolloutctl start {folder}/unleash-model-canary.yaml       shadow, 5 % .. 100 %
+  .venv/bin/rolloutctl start {folder}/unleash-prompt-variants.yaml    a prompt as a payload
+  .venv/bin/rolloutctl start {folder}/unleash-ab-test.yaml            or an A/B test of it
+  touch {folder}/bad                      the canary fails half of its requests; rm mends it
   .venv/bin/rolloutctl verify unleash://{place}/default/development/llm-model \\
       --control gpt-4 --canary claude
   .venv/bin/rolloutctl kill unleash://{place}/default/development/llm-model --to gpt-4
-  .venv/bin/rolloutctl kill unleash://{place}/default/development/new-checkout --to off
 
-The environment `production` has its own token; Ctrl-C here ends everything.
+What the users get, whenever it changes; Ctrl-C here ends everything.
 """
 
 
 def main() -> int:
-    """Starts it, prepares it, waits."""
-    found = subprocess.run([ROOT / "scripts/get-unleash"], capture_output=True, text=True)  # noqa: S603, PLW1510 - our own script; its code is looked at
-    if found.returncode:
-        print(found.stderr, file=sys.stderr)
+    """Starts it, prepares it, tells what is served."""
+    try:
+        unleash, prometheus = _got("get-unleash"), _got("get-prometheus")
+    except subprocess.CalledProcessError as failed:
+        print(failed.stderr, file=sys.stderr)
         return 1
-    with contextlib.suppress(KeyboardInterrupt), _running(Path(found.stdout.strip())) as state:
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        state = stack.enter_context(_running(unleash))
         if "error" in state:
             print(f"Unleash did not start: {state['error']}", file=sys.stderr)
             return 1
-        url = state["url"]
+        url, folder = state["url"], Path(tempfile.mkdtemp(prefix="rolloutctl-lab-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         _prepare(url)
-        client = supervisor.CLIENT_TOKENS["development"]
-        place = url.removeprefix("http://")
-        print(TEXT.format(url=url, place=place, admin=supervisor.ADMIN_TOKEN, client=client))
-        while True:
-            time.sleep(3600)  # noqa: TID251 - until Ctrl-C
+        pages = {flag: stack.enter_context(_application(url, flag, folder)) for flag in FLAGS}
+        watching = stack.enter_context(_prometheus(prometheus, folder, list(pages.values())))
+        _write_playbooks(folder, url, watching)
+        said = TEXT.format(
+            url=url,
+            place=url.removeprefix("http://"),
+            prometheus=watching,
+            folder=folder,
+            admin=supervisor.ADMIN_TOKEN,
+            client=supervisor.CLIENT_TOKENS[ENVIRONMENT],
+        )
+        print(said, flush=True)
+        _tell(pages)
     return 0
+
+
+def _got(script: str) -> Path:
+    """What a script of ours has brought here."""
+    found = subprocess.run(  # noqa: S603 - our own script
+        [ROOT / "scripts" / script], capture_output=True, text=True, check=True
+    )
+    return Path(found.stdout.strip())
+
+
+@contextlib.contextmanager
+def _application(url: str, flag: str, folder: Path) -> Iterator[int]:
+    """An application that asks for the flag; the port of its metrics."""
+    label, names, shadow = FLAGS[flag]
+    words = [url, supervisor.CLIENT_TOKENS[ENVIRONMENT], flag, label]
+    words += [f"{name}={value}" for name, value in names.items()]
+    words += ["--shadow", shadow, "--fail-while", str(folder / "bad")]
+    process = subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, unleash_application.__file__, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+    )
+    with process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        yield int(process.stdout.readline().removeprefix("port "))
+        process.communicate()  # closes its standard input: it ends
+
+
+@contextlib.contextmanager
+def _prometheus(binary: Path, folder: Path, ports: list[int]) -> Iterator[str]:
+    """A Prometheus that watches the ports; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    targets = ", ".join(f"'127.0.0.1:{one}'" for one in ports)
+    (folder / "prometheus.yml").write_text(
+        "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+        f"scrape_configs: [{{job_name: app, static_configs: [{{targets: [{targets}]}}]}}]\n"
+    )
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - Debian's package
+            [
+                binary,
+                f"--config.file={folder}/prometheus.yml",
+                f"--storage.tsdb.path={folder}/data",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _write_playbooks(folder: Path, url: str, prometheus: str) -> None:
+    """The ready playbooks, with seconds for hours and these servers for inputs."""
+    for name in PLAYBOOKS:
+        text = in_seconds((ROOT / "playbooks" / name).read_text("utf-8"), hold=HOLD, asks=True)
+        text = text.replace("https://unleash.example.com", url)
+        text = text.replace("http://127.0.0.1:9090", prometheus)
+        text = text.replace("{default: production,", f"{{default: {ENVIRONMENT},")
+        (folder / name).write_text(text, "utf-8")
+
+
+def _tell(pages: dict[str, int]) -> None:
+    """Prints the canary's share of each application's latest requests when it moved."""
+    told = dict.fromkeys(pages, -1.0)
+    while True:
+        for flag, port in pages.items():
+            share = float(httpx.get(f"http://127.0.0.1:{port}").text.split()[1])
+            is_at_an_end = share in (0.0, 1.0) and share != told[flag]
+            if is_at_an_end or abs(share - told[flag]) > _MOVED:
+                told[flag] = share
+                canary = list(FLAGS[flag][1])[-1]
+                print(f"{time.strftime('%H:%M:%S')}  {flag}: {canary} {share:.0%}", flush=True)
+        time.sleep(_LOOK_S)  # noqa: TID251 - until Ctrl-C
 
 
 @contextlib.contextmanager
@@ -87,33 +201,36 @@ def _running(unleash: Path) -> Iterator[dict[str, str]]:
 
 
 def _prepare(url: str) -> None:
-    """The flags that the printed commands speak of."""
-    variants = [
+    """The flags that the playbooks and the printed commands speak of."""
+    with httpx.Client(base_url=url, headers={"Authorization": supervisor.ADMIN_TOKEN}) as admin:
+        for flag, (label, names, _) in FLAGS.items():
+            _make(admin, flag, "100", _variants(label, names))
+        _make(admin, SHADOW, "0", [])
+
+
+def _variants(label: str, names: dict[str, str]) -> list[dict[str, object]]:
+    """Control at all of the weight, the canary at none; payloads say what is meant."""
+    control = next(iter(names))
+    return [
         {
             "name": name,
-            "weight": weight,
-            "weightType": kind,
+            "weight": 1000 if name == control else 0,
+            "weightType": "variable" if name == control else "fix",
             "stickiness": "userId",
-            "payload": {"type": "json", "value": json.dumps({"model": model})},
+            "payload": {"type": "json", "value": json.dumps({label: value})},
         }
-        for name, weight, kind, model in (
-            ("gpt-4", 1000, "variable", "gpt-4"),
-            ("claude", 0, "fix", "claude-3-5-sonnet-20241022"),
-        )
+        for name, value in names.items()
     ]
-    with httpx.Client(base_url=url, headers={"Authorization": supervisor.ADMIN_TOKEN}) as admin:
-        for flag, rollout, served in (
-            ("llm-model", "100", variants),
-            ("llm-model-shadow", "0", []),
-            ("new-checkout", "0", []),
-        ):
-            admin.post(FEATURES, json={"name": flag, "type": "release"}).raise_for_status()
-            for environment in supervisor.CLIENT_TOKENS:
-                base = f"{FEATURES}/{flag}/environments/{environment}"
-                parameters = {"rollout": rollout, "stickiness": "userId", "groupId": flag}
-                strategy = {"name": "flexibleRollout", "parameters": parameters, "variants": served}
-                admin.post(f"{base}/strategies", json=strategy).raise_for_status()
-                admin.post(f"{base}/on").raise_for_status()
+
+
+def _make(admin: httpx.Client, flag: str, rollout: str, variants: list[dict[str, object]]) -> None:
+    admin.post(FEATURES, json={"name": flag, "type": "release"}).raise_for_status()
+    for environment in supervisor.CLIENT_TOKENS:
+        base = f"{FEATURES}/{flag}/environments/{environment}"
+        parameters = {"rollout": rollout, "stickiness": "userId", "groupId": flag}
+        strategy = {"name": "flexibleRollout", "parameters": parameters, "variants": variants}
+        admin.post(f"{base}/strategies", json=strategy).raise_for_status()
+        admin.post(f"{base}/on").raise_for_status()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +17,7 @@ import pytest
 from providers.unleash_worlds import ENVIRONMENT, FEATURES, Server, strategy
 from rolloutctl.clock import random_suffix
 from servers import unleash_application
+from servers.in_seconds import in_seconds
 from servers.prometheus import prometheus_server, wait_until
 from servers.unleash_server import ADMIN_TOKEN, CLIENT_TOKENS
 
@@ -25,20 +25,6 @@ pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 150
-#: Hours and days in seconds; what is counted, by as much.
-IN_SECONDS = (
-    (r"interval: 1m", "interval: 250ms"),
-    (r"extend-once", "wait"),
-    (r"warm_up: \dm", "warm_up: 1500ms"),
-    (r"hold: \d+[hd]", "hold: 4s"),
-    (r"window: 1[05]m", "window: 3s"),
-    (r"for: 2m", "for: 500ms"),
-    (r"min_sample: \d+", "min_sample: 20"),
-    (r"(margin: \S+)(.*)", r"\1\2\n    min_sample: 20"),
-    (r"    confirm: true.*\n", ""),
-    # 30 points apart, so that few units tell the arms apart always.
-    (r"effect: \+5pp", "effect: +20pp"),
-)
 #: playbook -> (flag, label, variants with what metrics call them, shadow flag)
 READY = {
     "unleash-model-canary.yaml": (
@@ -65,9 +51,7 @@ class Live:
         stack.callback(self.admin.close)
         self._make(self.flag, self._variants())
         text = (ROOT / "playbooks" / name).read_text("utf-8")
-        for wanted, quick in IN_SECONDS:
-            text = re.sub(wanted, quick, text)
-        text = text.replace(f"flag: {flag} ", f"flag: {self.flag} ")
+        text = in_seconds(text, hold="4s").replace(f"flag: {flag} ", f"flag: {self.flag} ")
         self.shadow = f"{shadow}-{suffix}" if shadow else ""
         if shadow:
             self._make(self.shadow, [], rollout=0)

@@ -1,11 +1,11 @@
 """An application on the real UnleashClient, with users of its own and Prometheus metrics.
 
 Usage: python unleash_application.py URL TOKEN FLAG LABEL NAME=VALUE… [--shadow FLAG]
-       [--fail-above SHARE] [--per-s REQUESTS]
+       [--fail-above SHARE] [--fail-while FILE] [--per-s REQUESTS]
 
 Each request asks the flag for its user's variant, and is counted under {LABEL="VALUE"} of that
-variant's NAME. What the canary, the last NAME, fails is half of its requests once it gets more
-than SHARE of them. Prints "port N" when it answers; ends when its standard input is closed.
+variant's NAME. The canary, the last NAME, fails half of its requests once it gets more than SHARE
+of them, and while FILE exists. Prints "port N" when it answers; ends with its standard input.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections import Counter, deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from rolloutctl.clock import SystemClock, monotonic_s
 
@@ -41,6 +42,7 @@ class Service:
         self.recent: deque[bool] = deque(maxlen=RECENT)
         self.random = random.Random(7)  # noqa: S311 - made-up users
         self.lock = threading.Lock()
+        self.is_bad = False
 
     def run(self):
         """Serves requests at the wanted rate, for ever."""
@@ -48,6 +50,7 @@ class Service:
         while True:
             began_s = monotonic_s()
             with self.lock:
+                self.is_bad = self.wanted.fail_while.is_file()
                 for _ in range(each):
                     self.request()
             SystemClock().sleep(max(0.0, TICK_S - (monotonic_s() - began_s)))
@@ -60,8 +63,8 @@ class Service:
             return
         is_canary = name == self.canary
         self.recent.append(is_canary)
-        share = sum(self.recent) / len(self.recent)
-        is_bad = is_canary and share > self.wanted.fail_above and self.random.random() < 0.5
+        fails = self.is_bad or sum(self.recent) / len(self.recent) > self.wanted.fail_above
+        is_bad = is_canary and fails and self.random.random() < 0.5
         self.count(self.labels[name], "live", is_bad=is_bad)
         is_solved = self.random.random() < SOLVED[is_canary]
         own = f'{self.wanted.label}="{self.labels[name]}"'
@@ -140,6 +143,7 @@ def _arguments():
     parser.add_argument("names", nargs="+", metavar="NAME=VALUE")
     parser.add_argument("--shadow", default="")
     parser.add_argument("--fail-above", type=float, default=2.0)
+    parser.add_argument("--fail-while", type=Path, default=Path("/nowhere"))
     parser.add_argument("--per-s", type=float, default=300.0)
     return parser.parse_args()
 
