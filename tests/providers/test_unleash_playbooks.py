@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -19,7 +20,7 @@ from rolloutctl.clock import random_suffix
 from servers import unleash_application
 from servers.in_seconds import in_seconds
 from servers.prometheus import prometheus_server, wait_until
-from servers.unleash_server import ADMIN_TOKEN, CLIENT_TOKENS
+from servers.unleash_server import ADMIN_TOKEN, CLIENT_TOKENS, unleash_to_kill
 
 pytestmark = pytest.mark.real
 
@@ -199,3 +200,56 @@ def test_another_process_kills_it(live, name):
     assert killed.returncode == 0, killed.stdout + killed.stderr
     assert code == 13
     wait_until(lambda: found.share() == 0.0, what="no request gets the canary", limit_s=10)
+
+
+@pytest.mark.long
+def test_a_server_that_is_killed_in_the_middle_holds_the_rollout_until_it_is_back(tmp_path):
+    """The application goes on with what it knew; nothing is taken for a zero or a pass."""
+    with contextlib.ExitStack() as stack:
+        url, server = stack.enter_context(unleash_to_kill())
+        found = Live(tmp_path, url, "unleash-prompt-variants.yaml", stack)
+        arguments, environ = found.command(*found.start_words())
+        with (found.folder / "driver.log").open("wb") as log:
+            driver = subprocess.Popen(
+                arguments, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            wait_until(lambda: found.share() > 0.15, what="a quarter is served", limit_s=60)
+
+            os.kill(server, signal.SIGKILL)
+            code = driver.wait(TIMEOUT_S)
+        finally:
+            driver.kill()
+            driver.wait(10)
+
+        assert code == 0, (found.folder / "driver.log").read_text("utf-8")
+        wait_until(lambda: found.share() == 1.0, what="every request gets the canary", limit_s=20)
+        [served] = found.admin.environment(found.flag)["strategies"]
+        assert {one["name"]: one["weight"] for one in served["variants"]} == {"v3": 0, "v4": 1000}
+
+
+def test_of_two_who_drive_one_flag_the_second_is_told_who_and_what(live):
+    """Two machines, two journals: nothing is written by the second, the first goes on."""
+    found = live("unleash-prompt-variants.yaml")
+    arguments, environ = found.command(*found.start_words())
+    with (found.folder / "driver.log").open("wb") as log:
+        driver = subprocess.Popen(
+            arguments, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: found.share() > 0.0, what="the canary is served", limit_s=60)
+        before = found.admin.environment(found.flag)
+
+        second = found.run(*found.start_words(), "--store", str(found.folder / "other.db"))
+        after = found.admin.environment(found.flag)
+        killed = found.run("kill", "live")
+    finally:
+        driver.kill()
+        driver.wait(10)
+
+    said = second.stdout + second.stderr
+    assert second.returncode not in {0, 1}, said
+    assert "admin" in said, said  # who edited it last, from the event log
+    assert "canary 5%" in said
+    assert after == before
+    assert killed.returncode == 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from rolloutctl.clock import SystemClock, monotonic_s
+from rolloutctl.clock import SystemClock, monotonic_s, random_suffix
 from servers import unleash_supervisor as supervisor
 
 ROOT = Path(__file__).parents[2]
@@ -48,8 +48,20 @@ def _missing(reason):
 @contextlib.contextmanager
 def running_unleash():
     """Yields its address; every process of one test run gets the same server."""
+    with _used(os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"pid-{os.getpid()}") as state:
+        yield state["url"]
+
+
+@contextlib.contextmanager
+def unleash_to_kill():
+    """A server of one's own: its address and its process; killed, it is followed by another."""
+    with _used(f"pid-{os.getpid()}-{random_suffix()}") as state:
+        yield state["url"], state["server"]
+
+
+@contextlib.contextmanager
+def _used(run):
     unleash = unleash_folder()
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"pid-{os.getpid()}"
     # Not in pytest's own folder: the database's user could not enter that one.
     folder = Path(tempfile.gettempdir()) / f"rolloutctl-unleash-{run}"
     user = folder / "users" / str(os.getpid())
@@ -61,7 +73,7 @@ def running_unleash():
             _supervise(folder, unleash)
         user.touch()
     try:
-        yield _url(folder)
+        yield _state(folder)
     finally:
         user.unlink(missing_ok=True)
 
@@ -78,11 +90,11 @@ def _supervise(folder, unleash):
     process.returncode = 0  # it outlives this process by design, which a warning would lament
 
 
-def _url(folder):
+def _state(folder):
     deadline_s = monotonic_s() + supervisor.READY_S * 2
     while not (folder / "state.json").exists():
         assert monotonic_s() < deadline_s, f"no Unleash in {folder}"
         SystemClock().sleep(0.05)
     state = json.loads((folder / "state.json").read_text("utf-8"))
     assert "error" not in state, state["error"]
-    return state["url"]
+    return state

@@ -25,6 +25,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 ADMIN_TOKEN = "*:*.planted-unleash-admin"
 CLIENT_TOKENS = {
@@ -47,18 +48,54 @@ def main(folder: Path, unleash: Path) -> None:
     try:
         with stack:
             stack.callback(_remove, folder)
+            server = None
             try:
-                url = _start(stack, folder, unleash)
+                server = _start(stack, folder, unleash)
             except (OSError, RuntimeError, subprocess.SubprocessError) as error:
                 _tell(folder, {"error": f"{error}\n{_logs(folder)}"})
             else:
-                _tell(folder, {"url": url, "pid": os.getpid()})
-            _wait_for_the_last_user(folder)
+                _tell(folder, {"url": server.url, "pid": os.getpid(), "server": server.pid})
+            _wait_for_the_last_user(folder, server)
     except SystemExit:
         return
 
 
-def _start(stack: contextlib.ExitStack, folder: Path, unleash: Path) -> str:
+class _Unleash:
+    """The server's process; one that was killed is followed by another at the same place."""
+
+    def __init__(self, url: str, command: list[str], environment: dict[str, str], log: IO[bytes]):
+        self.url, self._command, self._environment, self._log = url, command, environment, log
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        """It has not ended."""
+        return self._process.poll() is None
+
+    def follow(self) -> None:
+        """Starts another one if it was killed."""
+        if not self.is_running():
+            self._begin()
+
+    def end(self) -> None:
+        """Ends it by its id."""
+        _end(self._process)
+
+
+def _start(stack: contextlib.ExitStack, folder: Path, unleash: Path) -> _Unleash:
     database = _start_postgres(stack, folder)
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -78,20 +115,15 @@ def _start(stack: contextlib.ExitStack, folder: Path, unleash: Path) -> str:
         "INIT_BACKEND_API_TOKENS": ",".join(CLIENT_TOKENS.values()),
     }
     log = stack.enter_context((folder / "unleash.log").open("wb"))
-    process = subprocess.Popen(
-        ["node", str(unleash / "node_modules/unleash-server/dist/server.js")],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-    )
-    stack.callback(_end, process)
+    command = ["node", str(unleash / "node_modules/unleash-server/dist/server.js")]
+    server = _Unleash(url, command, environment, log)
+    stack.callback(server.end)
     deadline = time.monotonic() + READY_S  # noqa: TID251 - a process of its own
     while not _is_healthy(url):
-        if process.poll() is not None or time.monotonic() > deadline:  # noqa: TID251 - same
+        if not server.is_running() or time.monotonic() > deadline:  # noqa: TID251 - same
             raise RuntimeError("Unleash did not start")
         time.sleep(0.1)  # noqa: TID251 - same
-    return url
+    return server
 
 
 def _start_postgres(stack: contextlib.ExitStack, folder: Path) -> int:
@@ -199,9 +231,11 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(_ended(folder) if _ended(folder).exists() else folder, ignore_errors=True)
 
 
-def _wait_for_the_last_user(folder: Path) -> None:
+def _wait_for_the_last_user(folder: Path, server: _Unleash | None) -> None:
     last_used = time.monotonic()  # noqa: TID251 - a process of its own
     while True:
+        if server is not None:
+            server.follow()
         with locked():
             if _is_used(folder):
                 last_used = time.monotonic()  # noqa: TID251 - same
