@@ -106,7 +106,7 @@ def test_what_is_left_unwatched_is_what_is_served_with_the_way_on(drifted):
     said = drifted(*AUTO)
 
     unwatched = said.err.partition("UNWATCHED")[2]
-    assert said.exit_code == 8
+    assert said.exit_code == 8, said.out + said.err
     assert "canary 34.78%" in unwatched
     assert "no gate is judged" in unwatched
     for command in ("agent", "resume r-1 --reapply", "rollback r-1", "kill r-1"):
@@ -209,7 +209,7 @@ def test_a_promotion_is_waited_for_no_longer_than_asked(holding, clock, promethe
 
     said = holding("promote", "r-1", "--timeout", "25s")
 
-    assert said.exit_code == 8
+    assert said.exit_code == 8, said.out + said.err
     assert "judging anew: errors; waiting at most 25s" in said.err
     assert "not answered within 25s" in said.err
     assert "rolloutctl pause r-1 withdraws it" in said.err

@@ -73,7 +73,7 @@ def test_what_was_never_judged_is_named():
     """Nothing can be foreseen of a gate without a verdict."""
     _, because = said(begun())
 
-    assert because == "to be judged for the first time: floor"
+    assert because == "to be judged next: floor"
 
 
 def test_a_promotion_waits_for_fresh_judgements_not_for_the_hold():
@@ -92,7 +92,7 @@ def test_a_promotion_is_named_before_a_gate_that_was_never_judged():
     stage = begun()
     ask(stage, lambda state: requests.promote(state, ACTOR))
 
-    assert said(stage)[1] == "to be promoted; to be judged for the first time: floor"
+    assert said(stage)[1] == "to be promoted; to be judged next: floor"
 
 
 def test_a_question_whose_hold_began_anew_does_not_call_it_over():

@@ -11,7 +11,7 @@ from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.core.playbook import GateLimits, OnInconclusive
 from rolloutctl.core.ports import GiveUp
 from rolloutctl.core.state import Phase
-from rolloutctl.errors import ExitCode
+from rolloutctl.errors import ExitCode, WrongPhase
 from rolloutctl.gates.threshold_spec import ThresholdSpec
 from rolloutctl.runner import requests
 from rolloutctl.steps.canary import Canary, CanarySpec
@@ -137,13 +137,43 @@ def test_an_undecided_gate_that_waits_goes_on_asking():
 
 
 def test_a_paused_rollout_is_promoted_by_an_override_only():
-    """A plain promotion is refused, and says what comes first."""
+    """A plain promotion is refused at once, before anything is recorded, with what comes first."""
     stage = stage_with(BETWEEN, on_inconclusive=OnInconclusive.PAUSE)
-    stage.at(120, promote()).at(180, promote("known and accepted", override=True))
+    refused = []
+
+    def promote_plainly(stage):
+        with pytest.raises(WrongPhase) as raised:
+            promote()(stage)
+        refused.append(raised.value)
+
+    stage.at(120, promote_plainly).at(180, promote("known and accepted", override=True))
+
+    assert stage.drive().exit_code is ExitCode.DONE
+    assert refused[0].hint.startswith(f"rolloutctl resume {ROLLOUT}, then rolloutctl promote")
+    assert len(events_of(stage, ev.PromoteRequested)) == 1
+
+
+def test_a_promotion_that_meets_a_pause_is_refused_by_the_driver_too():
+    """Two processes ask at once, or an older version asks: the driver answers."""
+    stage = stage_with(BETWEEN, on_inconclusive=OnInconclusive.PAUSE)
+    plain = ev.PromoteRequested(actor=ACTOR)
+    stage.at(120, asks(lambda _state, _actor: plain)).at(180, promote("accepted", override=True))
 
     assert stage.drive().exit_code is ExitCode.DONE
     [refused] = events_of(stage, ev.PromoteRefused)
     assert "resume it first" in refused.because
+
+
+@pytest.mark.parametrize(("answer", "is_override"), [(0.995, False), (BETWEEN, True)])
+def test_an_override_is_recorded_as_one_only_where_a_gate_was_gone_past(answer, is_override):
+    """Whoever reads the journal later looks for what was overridden; the reason is kept anyway."""
+    stage = stage_with(answer)
+    stage.at(60, promote("urgent", override=True)).drive()
+
+    left = events_of(stage, ev.StepLeft)[0]
+    assert left.override is is_override
+    assert "(urgent)" in left.because
+    assert ("nothing was overridden" in left.because) is not is_override
 
 
 def test_a_step_that_is_not_in_force_cannot_be_gone_past():

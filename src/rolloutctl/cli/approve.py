@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rolloutctl.cli.options import OutputOption, ReasonOption, RolloutId, StoreOption
+from rolloutctl.cli.answering import Manner
+from rolloutctl.cli.options import OneRollout, OutputOption, ReasonOption, StoreOption
+from rolloutctl.cli.preparing import is_left_alone
 from rolloutctl.cli.requesting import ask
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
@@ -10,7 +12,7 @@ from rolloutctl.ui.console import Output
 
 
 def run(
-    rollout: RolloutId,
+    rollout: OneRollout = "",
     *,
     reason: ReasonOption = "",
     store: StoreOption = "",
@@ -25,6 +27,8 @@ def run(
     return ask(
         rollout,
         lambda state, actor: requests.approve(state, actor, reason),
+        verb="approve",
         store=store,
         output=output,
+        manner=Manner(alone=is_left_alone),
     )

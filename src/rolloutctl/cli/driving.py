@@ -21,7 +21,7 @@ from rolloutctl.core.view import View
 from rolloutctl.errors import ExitCode, JournalUnavailable, Stale, WrongPhase
 from rolloutctl.runner import requests
 from rolloutctl.runner.loop import DriveEnd, drive
-from rolloutctl.runner.owner import make_owner, take_over
+from rolloutctl.runner.owner import make_owner, owner_is_dead, take_over
 from rolloutctl.ui.console import Output
 from rolloutctl.ui.next_steps import NextStep, next_lines, next_steps, ways_on
 from rolloutctl.ui.rollout_view import Standing, status_document
@@ -116,6 +116,7 @@ def standing_of(rollout: Rollout, lease: Lease | None) -> Standing:
         view=View(playbook=rollout.playbook, state=rollout.state, kinds=kinds, now=now),
         decision=decide(rollout.playbook, rollout.state, kinds, now),
         lease=lease,
+        is_driver_gone=lease is not None and owner_is_dead(lease.owner),
         history=_history(rollout),
     )
 
@@ -134,8 +135,8 @@ def lease_of(journal: Journal, rollout_id: str) -> Lease | None:
 
 
 def has_driver(lease: Lease | None, now: datetime) -> bool:
-    """Whether a lease runs: somebody drives, as far as the journal knows."""
-    return lease is not None and lease.expires_at > now
+    """Whether a lease runs and nothing says that its owner is dead: somebody drives."""
+    return lease is not None and lease.expires_at > now and not owner_is_dead(lease.owner)
 
 
 def say_if_unwatched(rollout: Rollout, console: Console) -> None:

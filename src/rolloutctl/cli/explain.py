@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption
+from rolloutctl.cli.meant import rollout_meant
+from rolloutctl.cli.options import OneRollout, OutputOption, StoreOption
 from rolloutctl.errors import ExitCode
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.explain_view import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    rollout: RolloutId,
+    rollout: OneRollout = "",
     *,
     replay: Annotated[
         bool, typer.Option("--replay", help="Compute every verdict again from the journal.")
@@ -49,6 +50,7 @@ def run(
     """
     console, clock = Console(output=output), wiring.clock()
     ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
+    rollout = rollout_meant(rollout, ledger, console, verb="explain")
     records = ledger.read(rollout)
     broken = ledger.verify_chain(rollout)
     replayed = _replayed(rollout, records, ledger, clock) if replay else ()

@@ -21,7 +21,10 @@ TARGET = "target"
 
 def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     subject: Annotated[
-        str, typer.Argument(metavar="[ROLLOUT | ADDRESS]", help="An id, or provider://place.")
+        str,
+        typer.Argument(
+            metavar="[ROLLOUT | ADDRESS]", help="An id or how it begins, or provider://place."
+        ),
     ] = "",
     *,
     to: Annotated[str, typer.Option("--to", metavar="ARM", help="The safe arm's value.")] = "",

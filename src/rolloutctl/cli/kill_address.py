@@ -51,12 +51,15 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
     looking = Begun(partial(kill_holder.holder_of, address, store, os.environ), name="holder")
     if looking.ends_within(HEAD_START_S) and looking.error is None:
         _raise_if_wrong(looking.answer(), address, target.control.value)
-    console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
+    said = f"killing {address}: {target.control.value} for everybody{mirrored}"
+    console.talk(said)
     killing = Begun(partial(kill_targets, [order], clock), name="kill-address")
     holding = _holding(looking, killing)
     killed: Sequence[Killed] = ()
     if holding.is_any_open:
-        killed, trouble = _kill_held(console, holding.rollout_id, order, store=store, reason=reason)
+        killed, trouble = _kill_held(
+            console, holding.rollout_id, order, store=store, reason=reason, said=said
+        )
         holding = holding._replace(trouble=trouble)
     killing.ends_within(TIMEOUT_MAX)  # it has its own limit
     first = killing.answer()[0]
@@ -100,7 +103,7 @@ def _holding(looking: Begun[Holding], killing: Begun[list[KillReport]]) -> Holdi
 
 
 def _kill_held(
-    console: Console, holder: str, order: KillOrder, *, store: str, reason: str
+    console: Console, holder: str, order: KillOrder, *, store: str, reason: str, said: str
 ) -> tuple[Sequence[Killed], str]:
     """SAFETY: a bug on this way must not end the process under the kill of the address."""
     from rolloutctl.cli.kill_held import kill_held  # noqa: PLC0415 - costs time an address has not
@@ -108,7 +111,9 @@ def _kill_held(
 
     reached: list[tuple[Sequence[Killed], str]] = []
     error = attempt(
-        lambda: reached.append(kill_held(console, holder, order, store=store, reason=reason))
+        lambda: reached.append(
+            kill_held(console, holder, order, store=store, reason=reason, said=said)
+        )
     )
     return reached[0] if error is None else ((), f"{type(error).__name__}: {error}")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def kill_held(
-    console: Console, holder: str, order: KillOrder, *, store: str, reason: str
+    console: Console, holder: str, order: KillOrder, *, store: str, reason: str, said: str
 ) -> tuple[Sequence[Killed], str]:
     """Kills every open rollout that drives the order's address.
 
@@ -34,6 +34,7 @@ def kill_held(
         order: the address; all targets of those rollouts go to their own control.
         store: the value of `--store`.
         reason: recorded with the fence.
+        said: what was said of the address already.
 
     Returns:
         What was reached, and why a rollout that may drive it is not fenced, or "".
@@ -49,7 +50,9 @@ def kill_held(
         f"driven by the open rollout {', '.join(ids)}: all of its targets are killed, or it "
         "would go on"
     )
-    tried = kill_each(console, ids, ledger, reason=reason, orders=partial(_orders, order=order))
+    tried = kill_each(
+        console, ids, ledger, reason=reason, orders=partial(_orders, order=order), said=said
+    )
     killed, troubles = [], [trouble]
     for one in tried:
         end = _fenced(one, ledger, reason) if one.failure else one

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
+from rolloutctl.cli.confirming import is_confirmed
 from rolloutctl.cli.kill_arms import back_to_control, orders_to, raise_if_canary
 from rolloutctl.cli.kill_opening import (
     ASIDE_LIMIT_S,
@@ -20,6 +21,7 @@ from rolloutctl.cli.kill_opening import (
     journal_for_kill,
     open_for_kill,
 )
+from rolloutctl.cli.meant import ambiguous, candidates
 from rolloutctl.cli.options import parse_inputs
 from rolloutctl.core.events import KillRequested
 from rolloutctl.core.state import Phase
@@ -28,6 +30,7 @@ from rolloutctl.errors import (
     InvalidPlaybook,
     InvalidSettings,
     JournalUnavailable,
+    NotFound,
     RolloutctlError,
     UsageError,
 )
@@ -85,7 +88,7 @@ def kill_one(
     """
     try:
         ledger = answer_of(partial(journal_for_kill, store), limit_s=NEEDED_LIMIT_S)
-        opened = open_for_kill(rollout_id, ledger)
+        rollout_id, opened = _opened(rollout_id, ledger, console, to=to)
     except (JournalUnavailable, IllegalEvent) as error:
         raise JournalUnavailable(
             f"{error.message}; only the journal knows the targets of {rollout_id}",
@@ -107,6 +110,27 @@ def kill_one(
     return [_kill(console, opened, orders, reason=reason)]
 
 
+def _opened(word: str, ledger: SqliteJournal, console: Console, *, to: str) -> tuple[str, Opened]:
+    """The rollout of that id, or the only one whose id begins so.
+
+    An id that is written out costs nothing more. Raises `UsageError` where several begin so.
+    """
+    try:
+        return word, open_for_kill(word, ledger)
+    except NotFound:
+        rows = answer_of(ledger.rollouts, limit_s=NEEDED_LIMIT_S)
+        meant = candidates(word, rows)
+        if to:
+            # One that is over may be meant, too: nothing is chosen for being open.
+            meant = [row for row in rows if row.rollout_id.startswith(word)]
+        if not meant:
+            raise
+        if len(meant) > 1:
+            raise ambiguous(word, meant, verb="kill") from None
+    console.talk(f"rollout {meant[0].rollout_id}")
+    return meant[0].rollout_id, open_for_kill(meant[0].rollout_id, ledger)
+
+
 def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
     """Kills every open rollout of the store at once; asks if there is a terminal.
 
@@ -118,10 +142,9 @@ def kill_all(console: Console, *, store: str, reason: str) -> list[Killed]:
     if not ids:
         console.talk("no rollout is open; nothing was touched")
         return []
-    if console.can_ask:
-        console.talk(f"kill {len(ids)} rollouts: {', '.join(ids)}? Only `yes` is accepted: ")
-        if console.answer().strip().lower() != "yes":
-            raise UsageError("not confirmed; nothing was touched", hint="answer yes to kill all")
+    question = f"kill {len(ids)} rollouts: {', '.join(ids)}?"
+    if console.can_ask and not is_confirmed(console, question):
+        raise UsageError("not confirmed; nothing was touched", hint="answer yes to kill all")
     return kill_each(console, ids, ledger, reason=reason)
 
 
@@ -183,8 +206,12 @@ def kill_each(
     *,
     reason: str,
     orders: Callable[[Opened], list[KillOrder]] = _all_targets,
+    said: str = "",
 ) -> list[Killed]:
-    """Kills rollouts side by side; what fails with one is told, and stops no other."""
+    """Kills rollouts side by side; what fails with one is told, and stops no other.
+
+    `said` is what was said of one of the targets already.
+    """
     done: SimpleQueue[Killed] = SimpleQueue()
 
     def kill(rollout_id: str) -> None:
@@ -192,7 +219,7 @@ def kill_each(
 
         def work() -> None:
             opened = open_for_kill(rollout_id, ledger)
-            killed.append(_kill(console, opened, orders(opened), reason=reason))
+            killed.append(_kill(console, opened, orders(opened), reason=reason, said=said))
 
         error = attempt(work)
         failure = _why(error) if error is not None else ""
@@ -221,9 +248,16 @@ def _kill_unheld(console: Console, orders: Sequence[KillOrder]) -> Killed:
     return Killed(rollout_id="", reports=kill_targets(orders, wiring.clock()))
 
 
-def _kill(console: Console, opened: Opened, orders: Sequence[KillOrder], *, reason: str) -> Killed:
+def _kill(
+    console: Console,
+    opened: Opened,
+    orders: Sequence[KillOrder],
+    *,
+    reason: str,
+    said: str = "",
+) -> Killed:
     rollout = opened.rollout
-    _announce(console, orders)
+    _announce(console, orders, said=said)
     end = kill_rollout(
         rollout.rollout_id,
         orders,
@@ -252,9 +286,11 @@ def _lines(rollout: Rollout, end: KillEnd) -> tuple[str, ...]:
     )
 
 
-def _announce(console: Console, orders: Sequence[KillOrder]) -> None:
+def _announce(console: Console, orders: Sequence[KillOrder], *, said: str = "") -> None:
     for order in orders:
         target = order.target
         mirrored = f", shadow {target.shadow.flag} off" if target.shadow else ""
         address = order.provider.address(target)
-        console.talk(f"killing {address}: {target.control.value} for everybody{mirrored}")
+        line = f"killing {address}: {target.control.value} for everybody{mirrored}"
+        if not said.startswith(line):
+            console.talk(line)

@@ -19,6 +19,7 @@ from rolloutctl.core.ports import RolloutRow
 from rolloutctl.core.situation import needs_human
 from rolloutctl.core.state import RolloutState
 from rolloutctl.errors import ExitCode, IllegalEvent, JournalUnavailable
+from rolloutctl.runner.owner import living
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.documents import time_json
 from rolloutctl.ui.messages import API_VERSION
@@ -120,9 +121,8 @@ def _write_list(console: Console, listed: Sequence[Listed]) -> None:
 
 
 def _driver(row: RolloutRow, now: datetime) -> str:
-    if row.lease is None or row.lease.expires_at <= now:
-        return ""
-    return readable_owner(row.lease.owner)
+    lease = living(row.lease)
+    return "" if lease is None or lease.expires_at <= now else readable_owner(lease.owner)
 
 
 def _is_unwatched(one: Listed) -> bool:

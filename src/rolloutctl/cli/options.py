@@ -12,7 +12,16 @@ from rolloutctl.errors import UsageError
 from rolloutctl.ui.console import Output
 
 PlaybookFile = Annotated[Path, typer.Argument(metavar="FILE", help="The playbook (YAML).")]
-RolloutId = Annotated[str, typer.Argument(metavar="ROLLOUT", help="The rollout's id.")]
+OneRollout = Annotated[
+    str,
+    typer.Argument(
+        metavar="[ROLLOUT]", help="Its id, or how it begins. Default: the only open one."
+    ),
+]
+NamedRollout = Annotated[
+    str,
+    typer.Argument(metavar="ROLLOUT", help="Its id, or how it begins.", show_default=False),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Form of the data on stdout.")]
 InputOption = Annotated[
     list[str] | None,

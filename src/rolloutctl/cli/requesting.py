@@ -7,120 +7,155 @@ none does, we drive it until the request is answered and nothing can be done at 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.driving import (
-    SETTLED,
-    give_back,
-    lease_of,
-    say_if_unwatched,
-    standing_of,
-    take_lease,
+from rolloutctl.cli.answering import (
+    Asked,
+    Make,
+    Manner,
+    drive_to_answer,
+    live_driver,
+    say,
+    see_to,
 )
-from rolloutctl.cli.interrupts import noted
+from rolloutctl.cli.confirming import is_confirmed
+from rolloutctl.cli.driving import lease_of, say_if_unwatched, standing_of, take_lease
+from rolloutctl.cli.meant import rollout_meant
+from rolloutctl.cli.preparing import ANSWER_TAKES_S, Preparation
 from rolloutctl.cli.screen import Screen
-from rolloutctl.cli.telling import told
+from rolloutctl.clock import in_seconds
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import exit_code
-from rolloutctl.core.decision import Decision, Measure, WaitUntil
-from rolloutctl.core.lease_owner import readable_owner
+from rolloutctl.core.decision import Measure
 from rolloutctl.core.state import Phase, RolloutState
-from rolloutctl.core.units import format_duration
-from rolloutctl.errors import (
-    Conflict,
-    ExitCode,
-    InvalidPlaybook,
-    InvalidSettings,
-    LeaseHeld,
-    Pending,
-)
-from rolloutctl.runner.loop import drive
-from rolloutctl.runner.owner import owner_is_dead
+from rolloutctl.errors import Conflict, ExitCode, InvalidPlaybook, InvalidSettings, LeaseHeld
 from rolloutctl.runner.requests import request
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import status_document
 
 if TYPE_CHECKING:
     from rolloutctl.core.ports import Journal
-    from rolloutctl.core.view import View
     from rolloutctl.runner.rollout import Rollout
 
-#: How long an answer may take unless it is said, in seconds; a measurement may be under way.
-ANSWER_S = 60.0
-#: How long what was answered may go on being looked at, in seconds: a source may hang.
-SETTLE_S = 10.0
-#: How often its answer is looked for, in seconds.
-LOOK_S = 0.2
-
-#: The word that ends a drive whose request was not answered in time.
-LATE = "late"
-
-Make = Callable[[RolloutState, ev.Actor], ev.Event | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How a request is waited for.
-
-    Attributes:
-        goes_back: it is done with nothing but targets where the rest cannot be loaded.
-        answer_s: how long the answer may take; a rollback takes as long as it takes.
-        waits_for: says what the answer follows from, before it is waited for; "" says nothing.
-        adds: says what else a person should know of where the rollout stands now.
-    """
-
-    goes_back: bool = False
-    answer_s: float = ANSWER_S
-    waits_for: Callable[[View], str] = lambda _: ""
-    adds: Callable[[View], str] = lambda _: ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A request as it was recorded: which rollout, by whom, after which event."""
-
-    rollout: Rollout
-    console: Console
-    actor: ev.Actor
-    after_seq: int
-    manner: Manner
+#: Phases in which a request may widen what is served.
+_ON_THE_WAY = frozenset({Phase.RUNNING, Phase.ASKING, Phase.PAUSED, Phase.HELD})
+_PLAIN = Manner()
 
 
 def ask(
-    rollout_id: str, make: Make, *, store: str, output: Output, manner: Manner = Manner()
+    word: str, make: Make, *, verb: str, store: str, output: Output, manner: Manner = _PLAIN
 ) -> ExitCode:
     """Records a request and reports what came of it.
 
     Args:
-        rollout_id: which one.
+        word: which one: its id, the beginning of it, or "" (see `cli.meant`).
         make: the event, or None if nothing has to be recorded.
         store: the value of `--store`.
+        verb: the command, for messages.
         output: the form of the data on stdout.
         manner: how it is waited for.
 
     Raises:
+        UsageError: several rollouts are meant.
         NotFound: there is no such rollout, or no journal.
         WrongPhase: the verb makes no sense now; nothing was recorded.
         Conflict: the driver refused it (a promotion whose gates do not pass).
         Pending: it was not answered within `manner.answer_s`; it stays recorded.
     """
-    console, clock, actor = Console(output=output), wiring.clock(), wiring.actor()
+    console, actor = Console(output=output), wiring.actor()
     ledger = wiring.journal(store, os.environ, must_exist=True)
+    rollout_id = rollout_meant(word, ledger, console, verb=verb, may_omit=manner.may_omit)
     rollout = _opened(rollout_id, ledger, console, goes_back=manner.goes_back)
-    after_seq = rollout.state.seq
-    request(ledger, clock, rollout_id, lambda state: make(state, actor))
-    asked = Asked(rollout=rollout, console=console, actor=actor, after_seq=after_seq, manner=manner)
+    asked = Asked(
+        rollout=rollout,
+        console=console,
+        actor=actor,
+        after_seq=rollout.state.seq,
+        manner=manner,
+        make=make,
+    )
+    # Refused before anything is said, asked or waited for; and again when it is recorded.
+    is_unchanged = make(rollout.state, actor) is None
+    if not _is_accepted(asked):
+        return ExitCode.INTERRUPTED
     screen = Screen(rollout, console)
     rollout.listeners.append(screen.event)
+    preparation = _prepared(asked, screen) if manner.prepares else None
+    if preparation is None:
+        _record(asked)
+        if not rollout.state.phase.is_at_rest:
+            say(asked, manner.waits_for)
+            see_to(asked, screen)
+    elif not preparation.is_over:
+        console.talk("interrupted: nothing was asked for")
+        say_if_unwatched(rollout, console)
+        return ExitCode.INTERRUPTED
+    if is_unchanged:
+        say(asked, manner.unchanged)
+    return _report(asked, screen, came_first=preparation.came_first if preparation else "")
+
+
+def _record(asked: Asked) -> None:
+    rollout = asked.rollout
+    made = partial(_made, asked)
+    request(rollout.journal, rollout.clock, rollout.rollout_id, made)
     rollout.refresh()
-    if not rollout.state.phase.is_at_rest:
-        _say(asked, manner.waits_for)
-        _see_to(asked, screen)
-    return _report(asked, screen)
+
+
+def _made(asked: Asked, state: RolloutState) -> ev.Event | None:
+    return asked.make(state, asked.actor)
+
+
+def _is_accepted(asked: Asked) -> bool:
+    """SAFETY: what widens and is watched by nobody is said before it is written, not after."""
+    console, manner = asked.console, asked.manner
+    if manner.alone is None or asked.rollout.state.phase not in _ON_THE_WAY or live_driver(asked):
+        return True
+    warning = manner.alone(standing_of(asked.rollout, None))
+    if not warning:
+        return True
+    console.talk(warning)
+    if not (manner.asks and console.can_ask) or is_confirmed(console, "go on?"):
+        return True
+    console.talk("nothing was asked for; nothing was touched")
+    return False
+
+
+def _is_holding(state: RolloutState) -> bool:
+    """A step is in force, and its gates are judged."""
+    is_in_force = state.step is not None and bool(state.step.done)
+    return state.phase in {Phase.RUNNING, Phase.ASKING} and is_in_force and not state.open
+
+
+def _prepared(asked: Asked, screen: Screen) -> Preparation | None:
+    """Drives until the request can be answered, then until it is.
+
+    None where there is nothing to prepare, or another process drives. Raises as `drive_to_answer`.
+    """
+    rollout = asked.rollout
+    if not _is_holding(rollout.state) or live_driver(asked):
+        return None
+    try:
+        take_lease(rollout, asked.actor)
+    except LeaseHeld:
+        return None
+    left_s = max(0.0, asked.manner.answer_s - ANSWER_TAKES_S)
+    preparation = Preparation(
+        rollout=rollout,
+        record=partial(_record_and_say, asked),
+        tell=asked.console.talk,
+        until=in_seconds(rollout.clock.now(), left_s),
+        steps_left=rollout.state.steps_left,
+    )
+    drive_to_answer(asked, screen, preparation)
+    return preparation
+
+
+def _record_and_say(asked: Asked) -> None:
+    say(asked, asked.manner.waits_for)
+    _record(asked)
 
 
 def _opened(rollout_id: str, ledger: Journal, console: Console, *, goes_back: bool) -> Rollout:
@@ -139,99 +174,7 @@ def _opened(rollout_id: str, ledger: Journal, console: Console, *, goes_back: bo
         return rollout
 
 
-def _see_to(asked: Asked, screen: Screen) -> None:
-    """Waits for the live driver, or drives."""
-    while True:
-        driver = _live_driver(asked)
-        if driver:
-            asked.console.talk(f"{driver} drives it")
-            if _is_answered_by_driver(asked):
-                return
-            continue  # the driver went away without an answer
-        try:
-            take_lease(asked.rollout, asked.actor)
-        except LeaseHeld:
-            continue  # somebody began to drive just now
-        _drive(asked, screen)
-        return
-
-
-def _live_driver(asked: Asked) -> str:
-    rollout = asked.rollout
-    lease = lease_of(rollout.journal, rollout.rollout_id)
-    if lease is None or lease.expires_at <= rollout.clock.now():
-        return ""
-    return "" if owner_is_dead(lease.owner) else readable_owner(lease.owner)
-
-
-def _is_answered_by_driver(asked: Asked) -> bool:
-    """Waits until the request is answered; False if its driver is gone."""
-    rollout, clock = asked.rollout, asked.rollout.clock
-    until = clock.now() + timedelta(seconds=asked.manner.answer_s)
-    while not is_answered(rollout.state):
-        if not _live_driver(asked):
-            return False
-        if _is_late(clock.now(), until, rollout.state):
-            raise _late(asked)
-        clock.sleep(LOOK_S)
-        rollout.refresh()
-    return True
-
-
-def _is_late(now: datetime, until: datetime, state: RolloutState) -> bool:
-    """A rollback takes as long as it takes: its own retries and its limit govern it."""
-    return now >= until and state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
-
-
-def _late(asked: Asked) -> Pending:
-    """The request outlives this command: the next driver answers it, unless it is paused."""
-    name, limit_s = asked.rollout.rollout_id, asked.manner.answer_s
-    because = standing_of(asked.rollout, None).because
-    return Pending(
-        f"the request is recorded, but not answered within {format_duration(limit_s)}: {because}",
-        hint=f"whoever drives answers it: rolloutctl wait {name}, or rolloutctl agent; "
-        f"rolloutctl pause {name} withdraws it",
-    )
-
-
-def _say(asked: Asked, sentence: Callable[[View], str]) -> None:
-    said = sentence(standing_of(asked.rollout, None).view)
-    if said:
-        asked.console.talk(said)
-
-
-def is_answered(state: RolloutState) -> bool:
-    """Nothing that was asked is open: no promotion, no rollback, no kill."""
-    return state.promote is None and state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
-
-
-def _drive(asked: Asked, screen: Screen) -> None:
-    """Raises `Pending` if the answer does not come in time; the lease is given back."""
-    rollout, clock = asked.rollout, asked.rollout.clock
-    began_at = clock.now()
-
-    def stop(decision: Decision) -> str:
-        state, passed_s = rollout.state, (clock.now() - began_at).total_seconds()
-        if interrupts.count:
-            return SETTLED
-        if is_answered(state):
-            # A source that hangs is asked again and again: what was answered is not waited for.
-            return SETTLED if isinstance(decision, WaitUntil) or passed_s >= SETTLE_S else ""
-        is_limited = state.phase not in {Phase.ROLLING_BACK, Phase.KILLING}
-        return LATE if is_limited and passed_s >= asked.manner.answer_s else ""
-
-    with noted() as interrupts:
-        try:
-            with told(rollout) as teller:
-                end = drive(rollout, watch=screen.decision, stop=stop, teller=teller)
-        finally:
-            give_back(rollout, asked.console)
-    if end.stopped == LATE:
-        say_if_unwatched(rollout, asked.console)
-        raise _late(asked)
-
-
-def _report(asked: Asked, screen: Screen) -> ExitCode:
+def _report(asked: Asked, screen: Screen, *, came_first: str) -> ExitCode:
     rollout, console = asked.rollout, asked.console
     rollout.refresh()
     lease = lease_of(rollout.journal, rollout.rollout_id)
@@ -244,11 +187,18 @@ def _report(asked: Asked, screen: Screen) -> ExitCode:
         # A measurement that is due is no answer to what it stands at.
         is_said = not isinstance(decision, Measure)
         screen.conclude(decision.because if is_said else standing.because)
-    _say(asked, asked.manner.adds)
-    if not _live_driver(asked):
+    say(asked, asked.manner.adds)
+    if not live_driver(asked):
         say_if_unwatched(rollout, console)
     if refused is not None:
         raise Conflict(refused.because, hint=_way_on(asked, refused))
+    if came_first and rollout.state.phase is Phase.PAUSED:
+        raise Conflict(
+            f"nothing was asked for: {came_first}: {rollout.state.paused_because}",
+            hint=f"rolloutctl status {rollout.rollout_id} names the ways on",
+        )
+    if came_first:
+        console.talk(f"nothing was asked for: {came_first}")
     return _code(rollout.state)
 
 

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rolloutctl.cli.options import OutputOption, ReasonOption, RolloutId, StoreOption
+from rolloutctl.cli.answering import Manner
+from rolloutctl.cli.options import OneRollout, OutputOption, ReasonOption, StoreOption
+from rolloutctl.cli.preparing import is_left_alone
 from rolloutctl.cli.requesting import ask
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
@@ -14,7 +16,7 @@ from rolloutctl.ui.console import Output
 
 
 def run(
-    rollout: RolloutId,
+    rollout: OneRollout = "",
     *,
     reapply: Annotated[
         bool, typer.Option("--reapply", help="Write over somebody else's edit of a target.")
@@ -25,6 +27,9 @@ def run(
 ) -> ExitCode:
     """Undo a pause; skips neither time nor gates.
 
+    The hold ran on meanwhile; the step's gates are judged anew. With --reapply the weight is
+    written again, and the hold begins anew with it: the edit was not what is to be judged.
+
     Exit 0 when it goes on, 6 if it is not paused or an edit of a target still stands.
 
     Example: rolloutctl resume claude-for-gpt4-x7k2mq
@@ -32,6 +37,8 @@ def run(
     return ask(
         rollout,
         lambda state, actor: requests.resume(state, actor, reason, reapply=reapply),
+        verb="resume",
         store=store,
         output=output,
+        manner=Manner(alone=is_left_alone),
     )

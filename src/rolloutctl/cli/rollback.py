@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from rolloutctl.cli.options import OutputOption, ReasonOption, RolloutId, StoreOption
-from rolloutctl.cli.requesting import Manner, ask
+from rolloutctl.cli.answering import Manner
+from rolloutctl.cli.options import NamedRollout, OutputOption, ReasonOption, StoreOption
+from rolloutctl.cli.requesting import ask
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
 from rolloutctl.ui.console import Output
 
 
 def run(
-    rollout: RolloutId,
+    rollout: NamedRollout = "",
     *,
     reason: ReasonOption = "",
     store: StoreOption = "",
@@ -25,7 +26,8 @@ def run(
     return ask(
         rollout,
         lambda state, actor: requests.rollback(state, actor, reason),
+        verb="rollback",
         store=store,
         output=output,
-        manner=Manner(goes_back=True),
+        manner=Manner(goes_back=True, may_omit=False),
     )

@@ -10,6 +10,7 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.alert_names import survey_alerts
+from rolloutctl.cli.confirming import is_confirmed
 from rolloutctl.cli.driving import Attendance, OnExit, attend, take_lease
 from rolloutctl.cli.options import (
     InputOption,
@@ -220,8 +221,7 @@ def _dry(plan: Plan, console: Console) -> ExitCode:
 
 
 def _agreed(console: Console) -> bool:
-    console.talk("start? Only `yes` is accepted: ")
-    if console.answer().strip().lower() == "yes":
+    if is_confirmed(console, "start?"):
         return True
     console.talk("not started; nothing was touched")
     return False

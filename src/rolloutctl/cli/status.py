@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.driving import lease_of, standing_of
+from rolloutctl.cli.driving import has_driver, lease_of, standing_of
 from rolloutctl.cli.listing import list_rows, open_to_list, say_nothing_listed
+from rolloutctl.cli.meant import rollout_meant
 from rolloutctl.cli.options import OutputOption, StoreOption
 from rolloutctl.errors import ExitCode
 from rolloutctl.ui.console import Console, Output
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 def run(
     rollout: Annotated[
         str,
-        typer.Argument(metavar="[ROLLOUT]", help="Its id. Default: the open one, else the last."),
+        typer.Argument(
+            metavar="[ROLLOUT]",
+            help="Its id, or how it begins. Default: the open one, else the last.",
+        ),
     ] = "",
     *,
     store: StoreOption = "",
@@ -39,7 +43,8 @@ def run(
     console, clock = Console(output=output), wiring.clock()
     if rollout:
         ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
-        return _show(rollout, ledger, console, clock)
+        meant = rollout_meant(rollout, ledger, console, verb="status")
+        return _show(meant, ledger, console, clock)
     ledger = open_to_list(store)
     rows = ledger.rollouts(open_only=True)
     if len(rows) == 1:
@@ -56,6 +61,11 @@ def run(
 
 def _show(rollout_id: str, ledger: SqliteJournal, console: Console, clock: Clock) -> ExitCode:
     opened = wiring.open_rollout(rollout_id, ledger, known=wiring.catalog(), at=clock)
-    standing = standing_of(opened, lease_of(ledger, rollout_id))
+    lease = lease_of(ledger, rollout_id)
+    glances = wiring.glances(ledger) if has_driver(lease, clock.now()) else None
+    if glances is not None:
+        # What its driver saw since it last recorded something; nothing is decided on it.
+        opened.state, _ = glances.laid_over(opened.state)
+    standing = standing_of(opened, lease)
     console.document(status_document(standing), lambda: status_text(standing, console.width))
     return ExitCode.DONE

@@ -10,7 +10,8 @@ import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import has_driver, lease_of, say_if_unwatched, standing_of
-from rolloutctl.cli.options import OutputOption, RolloutId, StoreOption, parse_limit
+from rolloutctl.cli.meant import rollout_meant
+from rolloutctl.cli.options import OneRollout, OutputOption, StoreOption, parse_limit
 from rolloutctl.clock import in_seconds
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.situation import needs_human
@@ -33,7 +34,7 @@ class For(StrEnum):
 
 
 def run(
-    rollout: RolloutId,
+    rollout: OneRollout = "",
     *,
     until: Annotated[For, typer.Option("--for", help="The end, or a question.")] = For.DONE,
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="At most so long.")] = "24h",
@@ -50,6 +51,7 @@ def run(
     console, clock = Console(output=output), wiring.clock()
     until_at = in_seconds(clock.now(), parse_limit(timeout, example="5h"))
     ledger = wiring.journal(store, os.environ, read_only=True, must_exist=True)
+    rollout = rollout_meant(rollout, ledger, console, verb="wait")
     opened = wiring.open_rollout(rollout, ledger, known=wiring.catalog(), at=clock)
     is_told = False
     while (code := _reached(opened, until)) is None:

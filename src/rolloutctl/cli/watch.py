@@ -11,12 +11,14 @@ import typer
 from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import live_view_of, say_if_unwatched, standing_of
 from rolloutctl.cli.interrupts import Interrupts, noted
+from rolloutctl.cli.meant import rollout_meant
 from rolloutctl.cli.options import OutputOption, StoreOption
 from rolloutctl.cli.screen import Screen, where
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.decision import WaitUntil
 from rolloutctl.core.units import format_duration
 from rolloutctl.errors import ExitCode, JournalUnavailable, NotFound, UsageError
+from rolloutctl.runner.owner import living
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.driver_pulse import DriverPulse
 from rolloutctl.ui.rollout_view import status_document
@@ -34,7 +36,9 @@ LOOK_S = 0.5
 def run(
     rollout: Annotated[
         str,
-        typer.Argument(metavar="[ROLLOUT]", help="Its id. Default: every open one."),
+        typer.Argument(
+            metavar="[ROLLOUT]", help="Its id, or how it begins. Default: every open one."
+        ),
     ] = "",
     *,
     store: StoreOption = "",
@@ -68,6 +72,7 @@ def run(
 
             return watch_all(ledger, console, clock)
         rollout = rows[0].rollout_id
+    rollout = rollout_meant(rollout, ledger, console, verb="watch")
     opened = wiring.open_rollout(rollout, ledger, known=wiring.catalog(), at=clock)
     return watch_one(opened, console)
 
@@ -175,6 +180,6 @@ class _Onlooker:
 
 
 def lease_now(journal: Journal, rollout_id: str) -> Lease | None:
-    """Who drives an open rollout, as the journal has it."""
+    """Who drives an open rollout, as the journal has it; nobody, if that process is dead."""
     rows = journal.rollouts(open_only=True)
-    return next((row.lease for row in rows if row.rollout_id == rollout_id), None)
+    return living(next((row.lease for row in rows if row.rollout_id == rollout_id), None))

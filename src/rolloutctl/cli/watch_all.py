@@ -10,6 +10,7 @@ from rolloutctl.cli.interrupts import Interrupts, noted
 from rolloutctl.cli.screen import Screen, where
 from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.errors import ExitCode, JournalUnavailable, RolloutctlError
+from rolloutctl.runner.owner import living
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ class _Crowd:
     def _look(self) -> bool:
         """Reads what is new; True once nothing is open."""
         rows = self._ledger.rollouts(open_only=True)
-        self._leases = {row.rollout_id: row.lease for row in rows}
+        self._leases = {row.rollout_id: living(row.lease) for row in rows}
         for row in rows:
             rollout = self._rollouts.get(row.rollout_id)
             if rollout is None:

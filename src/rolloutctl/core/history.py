@@ -36,12 +36,14 @@ class History:
         troubles: by target, the failure that nothing on record has overcome.
         judged: by gate, its last judgement of any step.
         overwritten: by target, the last edit by another hand that a write of ours replaced.
+        seen: by target, when what is on record of it was seen.
     """
 
     phase_at: datetime | None = None
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     judged: Mapping[str, ev.GateRecord] = field(default_factory=dict)
     overwritten: Mapping[str, Observation] = field(default_factory=dict)
+    seen: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def history_of(records: Iterable[ev.Recorded]) -> History:
@@ -51,12 +53,14 @@ def history_of(records: Iterable[ev.Recorded]) -> History:
     troubles: dict[str, Trouble] = {}
     judged: dict[str, ev.GateRecord] = {}
     overwritten: dict[str, Observation] = {}
+    seen: dict[str, datetime] = {}
     for recorded in records:
         event = recorded.event
         target = edits.target_of(event)
         edit = edits.under(event)
         if edit is not None:
             overwritten[target] = edit
+        seen.update(dict.fromkeys(_seen_by(event, target), recorded.at))
         if isinstance(event, _TURNS):
             phase_at = recorded.at
         elif isinstance(event, ev.GateJudged):
@@ -65,7 +69,9 @@ def history_of(records: Iterable[ev.Recorded]) -> History:
             troubles[target] = _trouble(event, recorded.at)
         elif isinstance(event, _SEEN):
             troubles.pop(target, None)
-    return History(phase_at=phase_at, troubles=troubles, judged=judged, overwritten=overwritten)
+    return History(
+        phase_at=phase_at, troubles=troubles, judged=judged, overwritten=overwritten, seen=seen
+    )
 
 
 class Edits:
@@ -153,6 +159,19 @@ _TURNS = (
 )
 #: Events that only somebody who saw the target can record.
 _SEEN = (ev.Applied, ev.Drifted, ev.DriftCleared, ev.OutsideKilled, ev.Settled, ev.Unsettled)
+
+
+def _seen_by(event: ev.Event, target: str) -> list[str]:
+    """The targets that were seen when `event` was recorded."""
+    match event:
+        case ev.Started(restore_points=points):
+            return [point.target for point in points]
+        case ev.TargetKilled(target=killed, confirmed=True):
+            return [killed]
+        case ev.ApplyFailed(after=after):
+            return [target] if target and after is not None else []
+        case _:
+            return [target] if target and isinstance(event, _SEEN) else []
 
 
 def _trouble(event: ev.ApplyFailed, at: datetime) -> Trouble:

@@ -85,8 +85,9 @@ def _behind_the_measurement(view: View, due: Measure) -> str:
     """What would come next if everything that is due said what it said last."""
     unknown = [name for name in due.gates if name not in view.state.gates]
     if unknown:
-        first = f"to be judged for the first time: {', '.join(unknown)}"
-        return first if view.state.promote is None else f"to be promoted; {first}"
+        # Never judged in this step, or not since a resume, after which nothing old counts.
+        due_now = f"to be judged next: {', '.join(unknown)}"
+        return due_now if view.state.promote is None else f"to be promoted; {due_now}"
     state = evolve(
         view.state,
         gates={

@@ -210,13 +210,16 @@ def _promote(view: View, step: Step, blocking: Sequence[Gate]) -> Decision:
     promote = view.state.promote
     assert promote is not None  # noqa: S101 - callers checked
     guardrails = [gate for gate in blocking if gate.name in view.playbook.guardrails]
-    if promote.override and not guardrails:
-        why = f" ({promote.reason})" if promote.reason else ""
+    # In a pause gates are not judged anew: what they said before it is no pass now.
+    is_past = bool(blocking) or view.state.phase is Phase.PAUSED
+    why = f" ({promote.reason})" if promote.reason else ""
+    if promote.override and is_past and not guardrails:
         passed_over = f" past {_say(view, blocking)}" if blocking else ""
         return _leave(step, f"promoted by {promote.actor.name}{passed_over}{why}", override=True)
     if not blocking:
-        full = promote.full
-        return _leave(step, f"promoted by {promote.actor.name}", override=full)
+        unneeded = "; its gates pass, nothing was overridden" if promote.override else ""
+        by = f"promoted by {promote.actor.name}{why}{unneeded}"
+        return _leave(step, by, override=promote.full)
     which = "guardrail " if guardrails else ""
     because = f"not promoted: {which}{_say(view, guardrails or blocking)}"
     names = tuple(gate.name for gate in guardrails or blocking)

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from rolloutctl.clock import random_suffix
+from rolloutctl.core.ports import Lease
 from rolloutctl.errors import LeaseHeld
 from rolloutctl.runner.rollout import Rollout
 
@@ -38,6 +39,11 @@ def owner_is_dead(owner: str, host: str = "") -> bool:
         return False
     started = _start_of(pid)
     return bool(start) and started != start and not (not started and _is_hidden(pid))
+
+
+def living(lease: Lease | None) -> Lease | None:
+    """The lease, unless its owner is known to be dead: for whoever only looks on."""
+    return None if lease is None or owner_is_dead(lease.owner) else lease
 
 
 def take_over(rollout: Rollout, owner: str) -> None:

@@ -106,13 +106,25 @@ def resume(
     state: RolloutState, actor: ev.Actor, reason: str = "", *, reapply: bool = False
 ) -> ev.Event:
     """Undoes a pause. Refuses while somebody else's edit stands, unless told to reapply."""
-    drifted = [target.name for target in state.targets.values() if target.drift is not None]
+    drifted = _drifted(state)
     if drifted and not reapply:
         raise WrongPhase(
             f"resume: {', '.join(drifted)} was edited outside the rollout and still is",
-            hint="put it back by hand, or resume --reapply to write over it, or rollback",
+            hint=f"put it back by hand, or rolloutctl resume {state.rollout_id} --reapply to write "
+            f"over it, or rolloutctl rollback {state.rollout_id}",
         )
     return ev.Resumed(actor=actor, reason=reason, reapply=reapply)
+
+
+def _resumes_by(state: RolloutState) -> str:
+    resume = f"rolloutctl resume {state.rollout_id}"
+    if not _drifted(state):
+        return resume
+    return f"put the edit back by hand and {resume}, or {resume} --reapply to write over it"
+
+
+def _drifted(state: RolloutState) -> list[str]:
+    return [target.name for target in state.targets.values() if target.drift is not None]
 
 
 def promote(
@@ -126,6 +138,13 @@ def promote(
     """Asks to end the hold now; the driver judges and answers."""
     if state.phase not in {Phase.RUNNING, Phase.ASKING, Phase.PAUSED}:
         raise wrong_phase(state, "promote")
+    if state.phase is Phase.PAUSED and not override:
+        # Nothing but an override moves a paused rollout: the answer is known, so it is given.
+        raise WrongPhase(
+            f"promote: rollout {state.rollout_id} is paused ({state.paused_because})",
+            hint=f"{_resumes_by(state)}, then rolloutctl promote {state.rollout_id}; past the "
+            f"gates: rolloutctl promote {state.rollout_id} --override --reason TEXT",
+        )
     return ev.PromoteRequested(actor=actor, reason=reason, override=override, full=full)
 
 

@@ -24,7 +24,14 @@ from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.next_steps import NextStep, next_lines, next_steps
 from rolloutctl.ui.table import table, wrapped
-from rolloutctl.ui.target_view import exposed_targets, served_now, serves, target_notes
+from rolloutctl.ui.target_view import (
+    as_of,
+    exposed_targets,
+    seen_at,
+    served_now,
+    serves,
+    target_notes,
+)
 
 #: Columns of a label of the page's head.
 _LABEL = 10
@@ -32,16 +39,29 @@ _LABEL = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One rollout at one time. `driver` is empty if nobody drives it."""
+    """One rollout at one time. `driver` is empty if nobody drives it.
+
+    `is_driver_gone`: the process that the lease names is known to be dead.
+    """
 
     view: View
     decision: Decision
     lease: Lease | None
+    is_driver_gone: bool = False
     history: History = field(default_factory=History)
 
     @property
     def driver(self) -> str:
         """The owner of a lease that still runs, without what only machines need."""
+        return "" if self.is_driver_gone else self._holder
+
+    @property
+    def gone_driver(self) -> str:
+        """Who holds a lease that still runs, and is known to be dead."""
+        return self._holder if self.is_driver_gone else ""
+
+    @property
+    def _holder(self) -> str:
         if self.lease is None or self.lease.expires_at <= self.view.now:
             return ""
         return readable_owner(self.lease.owner)
@@ -69,7 +89,7 @@ def status_text(standing: Standing, width: int) -> str:
         "\n".join(_head(standing, width)),
         table(
             ("TARGET", "SERVES", "ADDRESS"),
-            [(t.name, serves(state, t), t.address) for t in state.targets.values()],
+            [(t.name, _serves(standing, t), t.address) for t in state.targets.values()],
             width,
         ),
     ]
@@ -114,6 +134,7 @@ def status_document(standing: Standing) -> Mapping[str, Json]:
         "next_at": time_json(decision.at) if isinstance(decision, WaitUntil) else None,
         "needs_human": needs_human(state),
         "driver": standing.driver,
+        "gone_driver": standing.gone_driver,
         "unwatched": is_unwatched(standing),
         "targets": [_target_json(target, standing.history) for target in state.targets.values()],
         "gates": [
@@ -141,9 +162,29 @@ def _head(standing: Standing, width: int) -> list[str]:
         *_next(standing, width),
     ]
     if not state.phase.is_terminal:
-        alone = "nobody: UNWATCHED" if is_unwatched(standing) else "nobody"
-        lines.append(_labelled("driver", standing.driver or alone, width))
+        lines.append(_labelled("driver", _driver(standing), width))
     return lines
+
+
+def _driver(standing: Standing) -> str:
+    """Who drives; of a driver that died, until when its lease stands in the journal."""
+    if standing.driver:
+        return standing.driver
+    alone = "nobody: UNWATCHED" if is_unwatched(standing) else "nobody"
+    if not standing.gone_driver or standing.lease is None:
+        return alone
+    ends_at = local_time(standing.lease.expires_at)
+    return (
+        f"{alone}; {standing.gone_driver} died, its lease ends at {ends_at}; from this machine "
+        "the next driver takes over at once"
+    )
+
+
+def _serves(standing: Standing, target: TargetState) -> str:
+    """What was seen last, and how long ago where nobody looks at it now."""
+    state, now = standing.view.state, standing.view.now
+    age = as_of(target, standing.history, now, is_driven=bool(standing.driver))
+    return f"{serves(state, target)}{f', {age}' if age else ''}"
 
 
 def _labelled(name: str, text: str, width: int) -> str:
@@ -209,10 +250,12 @@ def _judged(because: str, at: datetime) -> str:
 def _target_json(target: TargetState, history: History) -> Json:
     served, drift = served_now(target), target.drift
     trouble, edit = history.troubles.get(target.name), history.overwritten.get(target.name)
+    at = seen_at(target, history) if drift is None else drift.at
     return {
         "name": target.name,
         "address": target.address,
         "exposure": None if served is None else exposure_json(served),
+        "seen_at": None if at is None else time_json(at),
         "intended": None if target.exposure is None else exposure_json(target.exposure),
         "drifted": drift is not None,
         "edit": None if drift is None else _edit_json(drift),

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rolloutctl.core.effects import target_of
 from rolloutctl.core.exposure import Exposure, describe
 from rolloutctl.core.history import History, Trouble
 from rolloutctl.core.observation import Observation
 from rolloutctl.core.state import RolloutState, TargetState
+from rolloutctl.core.units import format_duration
 from rolloutctl.ui.event_view import local_time, seen
+
+#: What a driver saw so long ago, in seconds, is still what is served now.
+FRESH_S = 60.0
+#: Ages are told in whole units of the largest of these that fits twice, in seconds.
+_UNITS_S = (86_400, 3_600, 60)
 
 
 def exposed_targets(state: RolloutState) -> list[str]:
@@ -28,6 +36,26 @@ def serves(state: RolloutState, target: TargetState) -> str:
         return _said(target.exposure)
     left = f"this rollout left {_said(target.exposure)}"
     return f"{seen(target.drift)}, {by_another_hand(target.drift)}; {left}"
+
+
+def as_of(target: TargetState, history: History, now: datetime, *, is_driven: bool) -> str:
+    """How old that is, such as "as of 12m ago"; "" where a driver has just looked."""
+    at = seen_at(target, history)
+    if at is None or target.drift is not None:
+        return ""  # nothing was seen; or the words about the edit say when
+    age_s = max(0.0, (now - at).total_seconds())
+    if is_driven and age_s < FRESH_S:
+        return ""
+    unit_s = next((unit_s for unit_s in _UNITS_S if age_s >= 2 * unit_s), 1)
+    return f"as of {format_duration(age_s // unit_s * unit_s)} ago"
+
+
+def seen_at(target: TargetState, history: History) -> datetime | None:
+    """When what is said of the target was seen: on record, or since by who drives."""
+    at = history.seen.get(target.name)
+    if target.observed_at is None or target.name in history.troubles:
+        return at  # the last look may be the one that failed
+    return target.observed_at if at is None else max(at, target.observed_at)
 
 
 def served_now(target: TargetState) -> Exposure | None:
