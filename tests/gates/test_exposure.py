@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from rolloutctl.core.exposure import Condition, split
 from rolloutctl.core.measurement import DataState, Measurement, Reading
 from rolloutctl.core.observation import ArmCounts
@@ -15,9 +17,10 @@ GATE, SPEC = ExposureGate(), ExposureSpec()
 FIVE = split(500)
 
 
-def counted(canary, *, units=5_000, shadow=0, **more):
+def counted(canary, *, units=5_000, shadow=0, propagation_s=0.0, **more):
     arms = (("control", units - canary), ("canary", canary))
-    return samples_of(ArmCounts(units=units, arms=arms, shadow=shadow, **more))
+    counts = ArmCounts(units=units, arms=arms, shadow=shadow, **more)
+    return samples_of(counts, propagation_s=propagation_s)
 
 
 def judged(samples=(), *, spec=SPEC, exposure=FIVE, evidence=None, at_s=30, detail="", error=""):
@@ -47,6 +50,26 @@ def test_another_share_fails_with_the_reasons_and_the_fields_to_send():
     assert "canary 14% (12.2% to 16.1%), intended 5%, of 5,000" in verdict.because
     assert verdict.because.endswith("its reasons: RULE_MATCH 700; applications must send user.key")
     assert GATE.default_on_fail is OnFail.PAUSE
+
+
+def test_fields_that_the_units_lack_are_named():
+    """A rule that reads them was not met: that alone may explain the share."""
+    _, verdict = judged(counted(0, context=("region", "userId"), missing=("region",)))
+
+    assert "; the flag also reads region: made-up units do not carry that; " in verdict.because
+
+
+def test_a_wrong_share_counts_only_after_the_propagation_time():
+    """Until then it may be the state of before; a right one passes at once."""
+    early = judged(counted(700, propagation_s=60.0), at_s=59)[1]
+    late = judged(counted(700, propagation_s=60.0), at_s=60)[1]
+    right = judged(counted(250, propagation_s=60.0), at_s=1)[1]
+
+    assert early.outcome is Outcome.INCONCLUSIVE
+    assert early.because.startswith("the change may take until 12:01:00 UTC (the SDK serves")
+    assert early.settles_at == START + timedelta(seconds=60)
+    assert late.outcome is Outcome.FAIL
+    assert right.outcome is Outcome.PASS
 
 
 def test_units_on_neither_arm_and_errors_are_never_as_intended():

@@ -100,6 +100,18 @@ def test_nested_bucketing_attributes_are_given_to_the_made_up_units(path):
     counts = PROVIDER.sample(target_in(path, shadow=None), 1_000, timeout_s=30.0)
 
     assert dict(counts.arms)["canary"] == pytest.approx(500, abs=100)
+    assert (counts.context, counts.missing) == (("user.id",), ())
+
+
+def test_a_sample_names_the_key_that_applications_must_send(path):
+    """A unit without it gets the defaultVariant; where nothing is split nothing is needed."""
+    whole = PROVIDER.sample(target_in(path, shadow=None), 10, timeout_s=30.0)
+    apply(path, split(500))
+
+    counts = PROVIDER.sample(target_in(path, shadow=None), 10, timeout_s=30.0)
+
+    assert whole.context == ()
+    assert counts.context == ("targetingKey",)
 
 
 @pytest.mark.parametrize("values", [(True, False), (1.5, 2), ({"m": 1}, {"m": 2}), ("a", "b")])

@@ -428,6 +428,7 @@ def test_a_sample_names_what_applications_must_send_and_counts_their_arms(launch
     counts = world.provider.sample(target, 2_000, timeout_s=10)
 
     assert counts.context == ("organization.tier", "user.region")
+    assert counts.missing == ("user.region",)
     assert counts.shadow == 2_000
     assert counts.errors == counts.other == 0
     assert abs(dict(counts.arms)["canary"] - 1_000) < 140

@@ -218,6 +218,7 @@ def test_a_sample_names_the_fields_that_applications_must_send(make):
     counts = world.provider.sample(world.target, 200, timeout_s=10)
 
     assert counts.context == ("region", "userId")
+    assert counts.missing == ("region",)
     assert dict(counts.arms) == {"control": 200, "canary": 0}
 
 

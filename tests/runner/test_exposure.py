@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -20,7 +21,7 @@ from rolloutctl.errors import ExitCode, Rejected, Unavailable
 from rolloutctl.plugins import InstalledCatalog
 from rolloutctl.runner import requests
 from rolloutctl.runner.adapters import InvokeResult, not_beside
-from rolloutctl.runner.exposure_source import UNDER_WAY, ExposureSource
+from rolloutctl.runner.exposure_source import STAY_S, UNDER_WAY, ExposureSource, are_asking
 from rolloutctl.testing import FakeProvider, FlagSpec
 from worlds.rollouts import ACTOR, ROLLOUT, Stage
 from worlds.two_arms import START
@@ -46,12 +47,17 @@ limits: {deadline: 1d}
 """
 
 
+#: How long a change takes to be everywhere.
+PROPAGATION_S = 60.0
+
+
 class Sdk(FakeProvider):
     """An SDK that something in front of the flag keeps from serving the intended share."""
 
     def __init__(self, world):
         super().__init__(world)
         self.sampled, self.shift, self.error = 0, 0, None
+        self.capabilities = replace(self.capabilities, propagation_s=PROPAGATION_S)
 
     def sample(self, target, units, *, timeout_s):
         self.sampled += 1
@@ -65,12 +71,15 @@ class Sdk(FakeProvider):
 class Verified(Stage):
     """A stage whose target has an SDK."""
 
+    #: how a sample is taken beside the ticks
+    beside = staticmethod(not_beside)
+
     def adapters(self, boundaries):
         made = super().adapters(boundaries)
         target = self.playbook.targets["llm"]
         if not hasattr(self, "sdk"):
             self.sdk = Sdk(self.world)
-        own = {source_of("llm"): ExposureSource(self.sdk, target, not_beside)}
+        own = {source_of("llm"): ExposureSource(self.sdk, target, self.beside)}
         known = kinds(self.playbook, InstalledCatalog())
         return replace(made, kinds=known, sources={**made.sources, **own})
 
@@ -178,6 +187,31 @@ def test_after_resume_it_is_asked_again(stage):
     assert stage.drive().exit_code is ExitCode.DONE
 
 
+def test_a_share_that_is_wrong_only_while_the_change_spreads_pauses_nothing(stage):
+    """However often it was looked at meanwhile."""
+    stage.sdk.shift = 1_000
+    stage.at(PROPAGATION_S - 5, lambda one: setattr(one.sdk, "shift", 0))
+
+    assert stage.drive().exit_code is ExitCode.DONE
+
+    early = judged(stage)[0].record.verdict
+    assert early.outcome is Outcome.INCONCLUSIVE
+    assert "the change may take until" in early.because
+    assert stage.sdk.sampled > 4
+
+
+def test_an_sdk_that_breaks_in_a_way_nobody_foresaw_ends_no_driver(stage):
+    """It is an error of the gate, with its name; guardrails are judged on."""
+    stage.sdk.error = KeyError("variants")
+    stage.at(1_000, lambda one: setattr(one.sdk, "error", None))
+
+    assert stage.drive().exit_code is ExitCode.DONE
+
+    verdict = judged(stage)[0].record.verdict
+    assert verdict.outcome is Outcome.ERROR
+    assert "could not be asked: KeyError: 'variants'" in verdict.because
+
+
 def test_an_sdk_that_is_down_holds_the_step(stage):
     """`on_error: wait`; once it answers the rollout goes on."""
     stage.sdk.error = Unavailable("no connection")
@@ -211,6 +245,56 @@ def asked(text):
     return Query(kind=QueryKind.EXPOSURE, text=text)
 
 
+@pytest.fixture
+def endless(stage):
+    """A sample that is never done: the SDK hangs."""
+    stage.beside = Held()
+    return stage
+
+
+def test_no_step_is_left_while_the_sdk_is_still_being_asked(endless):
+    """Not by a promotion either; the one question is not asked twice."""
+    endless.at(600, lambda one: requested(one, ev.PromoteRequested(actor=ACTOR)))
+    endless.at(3_000, lambda one: requested(one, ev.KillRequested(actor=ACTOR, reason="enough")))
+
+    endless.drive()
+
+    events = [one.event for one in endless.journal.read(ROLLOUT)]
+    assert not [one for one in events if isinstance(one, ev.StepLeft)]
+    assert len(endless.beside.works) == 1
+    assert judged(endless)[0].record.verdict.because == UNDER_WAY
+
+
+def test_a_guardrail_is_judged_while_the_sdk_is_being_asked(endless):
+    """It fails at 100 s; the way back begins within its interval."""
+    endless.canary_goes_bad(100, query="floor")
+
+    assert endless.drive().exit_code is ExitCode.JUDGED_BAD
+
+    began = next(
+        one for one in endless.journal.read(ROLLOUT) if isinstance(one.event, ev.RollbackStarted)
+    )
+    assert (began.at - endless.journal.read(ROLLOUT)[0].at).total_seconds() <= 131
+    assert endless.exposures() == {"llm": split(0)}
+    assert endless.beside.how is None
+
+
+def test_a_kill_is_not_delayed_by_the_sdk(endless):
+    """The driver sees the fence at its next look, with the sample still under way."""
+    endless.at(100, lambda one: requested(one, ev.KillRequested(actor=ACTOR, reason="enough")))
+
+    assert endless.drive().exit_code is ExitCode.KILLED
+
+    records = endless.journal.read(ROLLOUT)
+    assert (records[-1].at - records[0].at).total_seconds() < 120
+    assert endless.exposures() == {"llm": split(0)}
+    assert endless.beside.how is None
+
+
+def requested(stage, event):
+    requests.request(stage.journal, stage.clock, ROLLOUT, lambda _state: event)
+
+
 def test_the_answer_is_under_way_until_the_sdk_has_ended(stage):
     """Nobody waits for it; what was asked before another change does not answer for it."""
     held = Held()
@@ -225,6 +309,18 @@ def test_the_answer_is_under_way_until_the_sdk_has_ended(stage):
     assert (first.detail, second.detail, third.detail) == (UNDER_WAY,) * 3
     assert (first.samples, len(held.works)) == ((), 2)
     assert dict(done.samples[2].labels) == {"count": "units"}
+
+
+def test_a_pass_stays_for_an_answer_and_not_for_ever(stage):
+    """`tick` would lose it: a new process begins a new sample."""
+    source = ExposureSource(stage.sdk, stage.playbook.targets["llm"], Held())
+    later = START + timedelta(seconds=STAY_S)
+
+    before = are_asking([stage.source, source], START)
+    source.query(asked("canary 500"), START)
+
+    assert (before, are_asking([stage.source, source], START)) == (False, True)
+    assert not are_asking([source], later)
 
 
 def test_a_failed_sample_is_asked_again_at_the_next_look(stage):

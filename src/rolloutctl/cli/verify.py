@@ -13,7 +13,7 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.options import InputOption, OutputOption, parse_inputs
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.playbook import Arm, ShadowFlag, Target
-from rolloutctl.core.served_shares import ServedShare, served_shares
+from rolloutctl.core.served_shares import ServedShare, missing_text, served_shares
 from rolloutctl.errors import ExitCode, Rejected, UsageError
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.documents import exposure_json
@@ -143,7 +143,8 @@ def _table(shares: list[ServedShare], counts: ArmCounts, width: int) -> str:
     needs = f"\napplications must send: {', '.join(counts.context)}" if counts.context else ""
     reasons = ", ".join(f"{name} {count}" for name, count in counts.reasons)
     why = f"\nthe SDK's reasons: {reasons}" if reasons else ""
-    return f"{table(headers, rows, width)}\n{seen}{why}{needs}"
+    lacks = f"\n{missing_text(counts)}" if counts.missing else ""
+    return f"{table(headers, rows, width)}\n{seen}{why}{needs}{lacks}"
 
 
 def _document(
@@ -157,6 +158,7 @@ def _document(
         "units": counts.units,
         "propagation_s": counts.propagation_s,
         "context": list(counts.context),
+        "missing_context": list(counts.missing),
         "reasons": dict(counts.reasons),
         "exposure": exposure_json(exposure),
         "shares": [

@@ -21,6 +21,8 @@ GATE_KIND = "exposure"
 SOURCE_PREFIX = "sdk:"
 #: A wrong share is measured once more: changes take their time to every edge.
 FAILURE_LIMIT = 1
+#: The SDK's answer is looked for at least so often, in seconds; asked is it once.
+INTERVAL_MAX_S = 10.0
 _STATED = GateLimits()
 
 
@@ -89,7 +91,7 @@ def _gate(walk: Walk, playbook: Playbook, target: str, defaults: DefaultsShape) 
         source=source_of(target),
         spec=plugin.Spec(mirrors=playbook.targets[target].shadow is not None),
         limits=GateLimits(
-            interval_s=interval_s,
+            interval_s=min(interval_s, INTERVAL_MAX_S),
             failure_limit=FAILURE_LIMIT,
             on_fail=OnFail.PAUSE,
             on_no_data=defaults.on_no_data or OnSilence.WAIT,

@@ -33,8 +33,9 @@ class ArmCounts:
 
     `other` counts units that got a value of neither arm; `errors` SDK failures.
     `propagation_s` is how long the SDK needed to see the current state. `context` names
-    the fields that an application must send to get its share. `reasons` is why the SDK
-    chose as it did and how often, in its own words, where it tells.
+    the fields that an application must send to get its share; `missing` are those that the
+    flag reads and the units did not carry. `reasons` is why the SDK chose as it did and how
+    often, in its own words, where it tells.
     """
 
     units: int
@@ -44,4 +45,5 @@ class ArmCounts:
     errors: int = 0
     propagation_s: float = 0.0
     context: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()

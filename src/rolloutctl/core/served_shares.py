@@ -69,6 +69,23 @@ def _shares(
         )
 
 
+def off_because(counts: ArmCounts) -> str:
+    """What may explain a share that is off: the SDK's reasons, and fields; "" if nothing."""
+    said = []
+    if counts.reasons:
+        said.append(f"its reasons: {', '.join(f'{name} {n}' for name, n in counts.reasons)}")
+    if counts.missing:
+        said.append(missing_text(counts))
+    if counts.context:
+        said.append(f"applications must send {', '.join(counts.context)}")
+    return "; ".join(said)
+
+
+def missing_text(counts: ArmCounts) -> str:
+    """Names the fields that the units lacked: rules that read them were not met."""
+    return f"the flag also reads {', '.join(counts.missing)}: made-up units do not carry that"
+
+
 def exposure_text(exposure: Exposure, since: datetime) -> str:
     """What is to be verified, as the text of a query: another one after every change."""
     weights = ", ".join(f"{arm} {bp}" for arm, bp in exposure.weights)

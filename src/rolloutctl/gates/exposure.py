@@ -5,8 +5,8 @@ SDK for made-up units, as `rolloutctl verify` does; the gate passes once the int
 share contains the intended one. It stays passed while this exposure is in force: the
 step's other gates need to know once that they judge what they believe to judge.
 
-A wrong share is measured a second time before it counts, because changes take their time to
-every edge, and it pauses the rollout: the canary is not what is wrong. Intervals are of
+A wrong share counts only after the provider's propagation time, and once it was measured a
+second time; then it pauses the rollout: the canary is not what is wrong. Intervals are of
 99.994 % (z = 4), so one in several thousand rollouts is stopped by chance.
 
 What it cannot do: see what applications send. It uses the fields that the rollout is
@@ -16,7 +16,7 @@ bucketed by; an application that leaves them out gets other shares, which `sampl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -27,7 +27,12 @@ from rolloutctl.core.measurement import Query, QueryKind, Reading, Sample
 from rolloutctl.core.observation import ArmCounts
 from rolloutctl.core.playbook import OnFail
 from rolloutctl.core.ports import GateContext
-from rolloutctl.core.served_shares import ServedShare, exposure_text, served_shares
+from rolloutctl.core.served_shares import (
+    ServedShare,
+    exposure_text,
+    off_because,
+    served_shares,
+)
 from rolloutctl.core.units import doc
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.gates.readings import error, unusable
@@ -35,7 +40,9 @@ from rolloutctl.gates.readings import error, unusable
 #: Normal quantile of the intervals: each share errs once in 16,000 times.
 Z = 4.0
 #: The labels by which the source tells what it counted.
-ARM, COUNT, REASON, FIELD = "arm", "count", "reason", "field"
+ARM, COUNT, REASON, FIELD, MISSING = "arm", "count", "reason", "field", "missing"
+#: And the one of how long changes take, in seconds.
+PROPAGATION = "propagation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +105,7 @@ class ExposureGate:
         verdict = _judged(spec, context.exposure, _counts_of(measurement.samples))
         if verdict.outcome is Outcome.PASS:
             return [asked, verdict.because, [list(one) for one in verdict.numbers]], verdict
-        return evidence, verdict
+        return evidence, _while_propagating(verdict, measurement.samples, context)
 
     def foresee(
         self, spec: ExposureSpec, evidence: Json, ahead: Ahead, context: GateContext
@@ -132,9 +139,25 @@ def _not_yet(context: GateContext, because: str) -> Verdict:
     )
 
 
+def _while_propagating(
+    verdict: Verdict, samples: Sequence[Sample], context: GateContext
+) -> Verdict:
+    """What is wrong counts only once the change has had the time to be everywhere."""
+    taken_s = max([one.value for one in samples if (PROPAGATION, "s") in one.labels], default=0.0)
+    if verdict.outcome is not Outcome.FAIL or context.since is None:
+        return verdict
+    over_at = context.since + timedelta(seconds=taken_s)
+    if context.now >= over_at:
+        return verdict
+    because = f"the change may take until {over_at:%H:%M:%S} UTC ({verdict.because})"
+    return replace(verdict, outcome=Outcome.INCONCLUSIVE, because=because, settles_at=over_at)
+
+
 def _counts_of(samples: Sequence[Sample]) -> ArmCounts:
     """The counts as `runner.exposure_source` tells them."""
-    told: dict[str, list[tuple[str, int]]] = {ARM: [], COUNT: [], REASON: [], FIELD: []}
+    told: dict[str, list[tuple[str, int]]] = {
+        kind: [] for kind in (ARM, COUNT, REASON, FIELD, MISSING, PROPAGATION)
+    }
     for sample in samples:
         for kind, name in sample.labels:
             told[kind].append((name, int(sample.value)))
@@ -146,6 +169,7 @@ def _counts_of(samples: Sequence[Sample]) -> ArmCounts:
         other=counted.get("other", 0),
         errors=counted.get("errors", 0),
         context=tuple([name for name, _ in told[FIELD]]),
+        missing=tuple([name for name, _ in told[MISSING]]),
         reasons=tuple(told[REASON]),
     )
 
@@ -162,11 +186,10 @@ def _judged(spec: ExposureSpec, exposure: Exposure, counts: ArmCounts) -> Verdic
     because = f"the SDK serves {shown}, of {counts.units:,} units"
     if not wrong:
         return Verdict(outcome=Outcome.PASS, because=because, numbers=numbers)
-    if counts.reasons:
-        because += f"; its reasons: {', '.join(f'{name} {n}' for name, n in counts.reasons)}"
-    if counts.context:
-        because += f"; applications must send {', '.join(counts.context)}"
-    return Verdict(outcome=Outcome.FAIL, because=because, numbers=numbers)
+    why = off_because(counts)
+    return Verdict(
+        outcome=Outcome.FAIL, because=f"{because}; {why}" if why else because, numbers=numbers
+    )
 
 
 def _shown(share: ServedShare) -> str:

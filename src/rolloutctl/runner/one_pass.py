@@ -14,6 +14,7 @@ from rolloutctl.core.decision import Decision, Finish, WaitUntil
 from rolloutctl.core.ports import RolloutRow
 from rolloutctl.core.state import Phase
 from rolloutctl.runner.agent import AgentPorts
+from rolloutctl.runner.exposure_source import are_asking
 from rolloutctl.runner.invocations import LOOK_S
 from rolloutctl.runner.loop import attempt
 from rolloutctl.runner.owner import take_over
@@ -118,7 +119,7 @@ class _Pass:
                 break
             if not isinstance(self._last, WaitUntil):
                 ticks += 1
-            elif rollout.invocations.is_busy:
+            elif rollout.invocations.is_busy or _is_asking(rollout):
                 # Left now it would be ended, and no pass would ever see it through; it has
                 # a time limit of its own, and the guardrails are judged meanwhile.
                 rollout.clock.sleep(LOOK_S)
@@ -154,3 +155,9 @@ class _Pass:
             error=error,
             rollout=rollout,
         )
+
+
+def _is_asking(rollout: Rollout) -> bool:
+    """An SDK's answer is on its way, and will be judged: not so while it is paused."""
+    is_judged = rollout.state.phase is Phase.RUNNING
+    return is_judged and are_asking(rollout.adapters.sources.values(), rollout.clock.now())

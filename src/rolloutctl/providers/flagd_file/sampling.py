@@ -70,6 +70,7 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         other=other,
         errors=errors,
         propagation_s=loaded_s,
+        context=tuple(sorted({name for flag in flags for name in _needed(flag)})),
     )
 
 
@@ -100,6 +101,15 @@ def _count(
             else:
                 counter[details.variant or ""] += 1
     return counts, errors
+
+
+def _needed(flag: Flag) -> Iterator[str]:
+    """What a unit must carry to be bucketed; a unit without it gets the defaultVariant."""
+    rule = flag.targeting
+    if isinstance(rule, Split) and rule.bucketing is None:
+        yield "targetingKey"
+    elif isinstance(rule, Split):
+        yield from (name for name in attributes_of(rule.bucketing) if name and name[0] != "$")
 
 
 def _attribute_names(flag: Flag) -> Iterator[str]:

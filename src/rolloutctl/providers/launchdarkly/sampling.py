@@ -70,6 +70,7 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         waited_s = _wait(sdk, view, deadline)
         counts, reasons = _count(sdk.client, view, units, deadline)
     main, arms = counts[0], view.flags[0].arms
+    read = {name for each in view.flags for name in needed(each)}
     found = ((CONTROL, main[_index(view.flags[0], arms.control)]), (CANARY, _canary(view, main)))
     other = sum(main.values()) - main[_ERROR] - sum(count for _, count in found)
     return ArmCounts(
@@ -79,7 +80,8 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         other=other,
         errors=main[_ERROR],
         propagation_s=waited_s,
-        context=tuple(sorted({name for each in view.flags for name in needed(each)})),
+        context=tuple(sorted(read)),
+        missing=tuple(sorted(read - _carried(view))),
         reasons=tuple(sorted(reasons.items())),
     )
 
@@ -240,6 +242,12 @@ def _said(reason: Mapping[str, Any]) -> str:
     """The SDK's reason in its own words: FALLTHROUGH, RULE_MATCH 2, PREREQUISITE_FAILED llm-on."""
     details = (reason.get(name) for name in ("ruleIndex", "prerequisiteKey", "errorKind"))
     return " ".join([str(reason["kind"]), *(str(each) for each in details if each is not None)])
+
+
+def _carried(view: View) -> set[str]:
+    """What the made-up contexts have; see `_context`."""
+    maker = view.flags[0].maker
+    return {f"{maker.context_kind}.{name}" for name in ("key", maker.bucket_by or "key")}
 
 
 def _context(key: str, view: View) -> Any:  # Any: as in _Sdk

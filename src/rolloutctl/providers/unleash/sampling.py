@@ -37,6 +37,8 @@ _APP = "rolloutctl-verify"
 _SILENCE = logging.NullHandler()
 #: SDKs fall back from one to the next (Unleash: stickiness `default`).
 _DEFAULT_FIELDS = ("userId", "sessionId")
+#: What no unit carries and no evaluation lacks: a fallback, and what the SDK fills in itself.
+_GIVEN = frozenset({"default", "currentTime", "environment"})
 
 
 def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
@@ -59,6 +61,7 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
     with _client(spec) as sdk:
         waited_s = _wait(sdk, view, deadline)
         counts = _count(sdk.client, view, units, deadline)
+        read = _read(sdk, view)
     main = counts[0]
     arms = view.flags[0].arms
     names = {CONTROL: arms.control, CANARY: arms.canary}
@@ -68,20 +71,36 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         shadow=counts[1]["on"] if len(counts) > 1 else 0,
         other=sum(main.values()) - sum(main[name] for name in names.values()),
         propagation_s=waited_s,
-        context=tuple(sorted({field for each in view.flags for field in needed(each.found)})),
+        context=tuple(sorted(_named(read))),
+        missing=tuple(sorted(read - set(_unit_fields(view)) - _GIVEN)),
     )
 
 
-def needed(found: Configuration) -> set[str]:
-    """The context fields that an evaluation must carry to get its share."""
+def _read(sdk: _Sdk, view: View) -> set[str]:
+    """The context fields that the flags read, as the SDK has them: with those of segments."""
+    fields: set[str] = set()
+    for each in view.flags:
+        fields |= _fields(each.found)
+        with sdk.lock:
+            seen = sdk.features.get(each.flag, {}).get("strategies") or []
+        fields |= {str(one["contextName"]) for row in seen for one in row.get("constraints") or ()}
+    return fields - {"random"}
+
+
+def _fields(found: Configuration) -> set[str]:
     fields: set[str] = set()
     for strategy in found.active:
         stickiness = strategy.parameters.get("stickiness", "default")
         variants = {str(each.rest.get("stickiness", "default")) for each in strategy.variants}
         fields |= {stickiness, *variants}
         fields |= {str(each.get("contextName")) for each in strategy.constraints}
+    return fields
+
+
+def _named(fields: set[str]) -> set[str]:
+    """As people send them. The SDK itself knows the time."""
     named = {"default": "userId or sessionId"}
-    return {named.get(field, field) for field in fields - {"random"}}
+    return {named.get(field, field) for field in fields - {"currentTime"}}
 
 
 def _check_token(spec: TargetSpec, view: View, deadline: Deadline) -> None:
