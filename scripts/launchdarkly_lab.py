@@ -1,15 +1,18 @@
-"""Runs a stand-in for LaunchDarkly on this machine to play with, until Ctrl-C.
+"""Runs a stand-in for LaunchDarkly and an application on this machine to play with, until Ctrl-C.
 
 Usage: make launchdarkly-lab
 
-Makes the flags of the ready playbooks, prints commands to copy, and shows beside them what
-the real launchdarkly-server-sdk serves to 1,000 contexts as soon as that changes.
+Makes the flags of the ready playbooks, an application that asks the real launchdarkly-server-sdk
+for them and counts what its users get, and the playbooks themselves with seconds for hours. Prints
+commands to copy, and beside them what the SDK serves to 1,000 contexts as soon as that changes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,11 +26,26 @@ from servers.fake_launchdarkly import (  # noqa: E402 - after its folder is know
     SDK_KEYS,
     FakeLaunchDarkly,
 )
+from servers.flagged_service import Service  # noqa: E402 - same
+from servers.in_seconds import in_seconds  # noqa: E402 - same
 from servers.launchdarkly_server import LaunchDarklyServer  # noqa: E402 - same
 
 ENVIRONMENT = "test"
 MODELS, PROMPT, SHADOW = "llm-model-selection", "support-prompt", "llm-model-shadow"
+KINDS = {MODELS: "user", PROMPT: "organization", SHADOW: "user"}
+#: flag -> (playbook, label, variations with what metrics call them); control first
+FLAGS = {
+    MODELS: (
+        "launchdarkly-model-canary.yaml",
+        "model",
+        {"gpt-4": "gpt-4", "claude": "claude-3-5-sonnet-20241022"},
+    ),
+    PROMPT: ("launchdarkly-prompt-by-org.yaml", "prompt", {"v3": "v3", "v4": "v4"}),
+}
+HOLD = "15s"
 CONTEXTS = 1_000
+#: One context in so many has the attribute `beta`.
+BETA_EVERY = 20
 _LOOK_S = 0.25
 TEXT = """
 A stand-in for LaunchDarkly: {url}    (all that it holds is in memory)
@@ -36,9 +54,10 @@ In another terminal, in this folder:
 
   export LAUNCHDARKLY_API_TOKEN='{token}'
   export LAUNCHDARKLY_SDK_KEY='{key}'
-  .venv/bin/rolloutctl plan playbooks/launchdarkly-model-canary.yaml \\
-      --input launchdarkly={url} --input environment={environment} \\
-      --input prometheus=http://127.0.0.1:9090        (your Prometheus)
+  export ROLLOUTCTL_STORE={folder}/journal.db
+  .venv/bin/rolloutctl start {folder}/launchdarkly-model-canary.yaml     shadow, 5 % .. 100 %
+  .venv/bin/rolloutctl start {folder}/launchdarkly-prompt-by-org.yaml    by organisation
+  touch {folder}/bad                        canaries fail half of their requests; rm mends it
   .venv/bin/rolloutctl verify launchdarkly://{place}/default/{environment}/{models} \\
       --control gpt-4 --canary claude
   .venv/bin/rolloutctl kill launchdarkly://{place}/default/{environment}/{models} --to gpt-4
@@ -51,7 +70,12 @@ def main() -> int:
     """Starts it, prepares it, tells what is served."""
     fake = FakeLaunchDarkly()
     _prepare(fake)
+    folder = Path(tempfile.mkdtemp(prefix="rolloutctl-lab-"))
     with contextlib.suppress(KeyboardInterrupt), LaunchDarklyServer(fake) as server:
+        client = _client(server.url)
+        for flag, (playbook, label, names) in FLAGS.items():
+            port = _serve(client, flag, label, names, folder)
+            _write_playbook(folder, playbook, server.url, port)
         print(
             TEXT.format(
                 url=server.url,
@@ -61,11 +85,60 @@ def main() -> int:
                 environment=ENVIRONMENT,
                 models=MODELS,
                 count=CONTEXTS,
+                folder=folder,
             ),
             flush=True,
         )
-        _tell(server.url)
+        _tell(client)
+    shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _client(url: str) -> Any:
+    import ldclient  # noqa: PLC0415 - 100 ms
+    from ldclient.config import Config  # noqa: PLC0415 - same
+
+    config = Config(
+        sdk_key=SDK_KEYS[ENVIRONMENT],
+        base_uri=url,
+        stream_uri=url,
+        send_events=False,
+        diagnostic_opt_out=True,
+    )
+    return ldclient.LDClient(config=config, start_wait=5)
+
+
+def _context(kind: str, number: int) -> Any:
+    import ldclient  # noqa: PLC0415 - loaded before
+
+    made = ldclient.Context.builder(f"c-{number}").kind(kind)
+    return made.set("beta", number % BETA_EVERY == 0).build()
+
+
+def _serve(client: Any, flag: str, label: str, names: dict[str, str], folder: Path) -> int:
+    """Begins the application behind a flag; the port of its metrics."""
+    kind = KINDS[flag]
+    return Service(
+        ask=lambda user: _said(client.variation(flag, _context(kind, user), None)),
+        mirrors=lambda user: (
+            flag == MODELS and client.variation(SHADOW, _context(kind, user), default=False)
+        ),
+        label=label,
+        names=names,
+        fail_while=folder / "bad",
+        per_s=200.0,
+    ).begin()
+
+
+def _write_playbook(folder: Path, name: str, url: str, port: int) -> None:
+    """The ready playbook, with seconds for hours; it reads the application's metrics itself."""
+    text = in_seconds((ROOT / "playbooks" / name).read_text("utf-8"), hold=HOLD, asks=True)
+    page = f'kind: openmetrics, url: "http://127.0.0.1:{port}/metrics"'
+    text = text.replace('url: "${inputs.prometheus}"', page)
+    text = text.replace("https://app.launchdarkly.com", url)
+    text = text.replace("{default: production,", f"{{default: {ENVIRONMENT},")
+    lines = [line for line in text.splitlines() if not line.startswith("  prometheus: {default:")]
+    (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _prepare(fake: FakeLaunchDarkly) -> None:
@@ -77,26 +150,14 @@ def _prepare(fake: FakeLaunchDarkly) -> None:
     fake.add_flag(SHADOW, [True, False], fallthrough={"variation": 1}, offVariation=1)
 
 
-def _tell(url: str) -> None:
-    import ldclient  # noqa: PLC0415 - costs time that the text above need not wait for
-    from ldclient.config import Config  # noqa: PLC0415 - same
-
-    config = Config(
-        sdk_key=SDK_KEYS[ENVIRONMENT],
-        base_uri=url,
-        stream_uri=url,
-        send_events=False,
-        diagnostic_opt_out=True,
-    )
-    client = ldclient.LDClient(config=config, start_wait=5)
-    kinds = {MODELS: "user", PROMPT: "organization", SHADOW: "user"}
+def _tell(client: Any) -> None:
+    """Prints what the SDK serves, whenever it changes."""
     contexts = {
-        kind: [ldclient.Context.builder(f"c-{n}").kind(kind).build() for n in range(CONTEXTS)]
-        for kind in set(kinds.values())
+        kind: [_context(kind, number) for number in range(CONTEXTS)] for kind in set(KINDS.values())
     }
     told: dict[str, Counter[str]] = {}
     while True:
-        for flag, kind in kinds.items():
+        for flag, kind in KINDS.items():
             served = Counter(_said(client.variation(flag, c, None)) for c in contexts[kind])
             if told.get(flag) != served:
                 told[flag] = served
