@@ -1,4 +1,4 @@
-"""Runs Unleash, Prometheus and an application on this machine to play with, until Ctrl-C.
+"""Runs Unleash, Prometheus, Alertmanager and an application to play with, until Ctrl-C.
 
 Usage: make unleash-lab
 
@@ -6,7 +6,7 @@ Makes the flags of the ready playbooks for Unleash, users who ask for them throu
 UnleashClient, a Prometheus that watches the application, and the playbooks themselves with
 seconds for hours. Prints addresses, tokens and commands to copy, and then what the users get
 whenever that changes. Nothing is kept. Needs what the tests need: node, npm, PostgreSQL, and
-apt for Prometheus' Debian package.
+apt for the Debian packages of Prometheus and Alertmanager.
 """
 
 from __future__ import annotations
@@ -42,12 +42,22 @@ FLAGS = {
     PROMPT: ("prompt", {"v3": "v3", "v4": "v4"}, ""),
 }
 PLAYBOOKS = ("unleash-model-canary.yaml", "unleash-prompt-variants.yaml", "unleash-ab-test.yaml")
+RULES = """groups:
+  - name: lab
+    rules:
+      - alert: ManyFailures
+        expr: >-
+          sum(rate(llm_requests_total{status!="200"}[5s]))
+          / sum(rate(llm_requests_total[5s])) > 0.05
+        for: 2s
+"""
 #: A share that moved by less is chance.
 _MOVED = 0.03
 _LOOK_S = 0.5
 TEXT = """
 Unleash      {url}/projects/default    user admin, password unleash4all
 Prometheus   {prometheus}
+Alertmanager {alertmanager}    alert ManyFailures, of more than 5 % failed answers
 
 In another terminal, in this folder:
 
@@ -70,6 +80,7 @@ def main() -> int:
     """Starts it, prepares it, tells what is served."""
     try:
         unleash, prometheus = _got("get-unleash"), _got("get-prometheus")
+        alertmanager = _got("get-alertmanager")
     except subprocess.CalledProcessError as failed:
         print(failed.stderr, file=sys.stderr)
         return 1
@@ -82,12 +93,15 @@ def main() -> int:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         _prepare(url)
         pages = {flag: stack.enter_context(_application(url, flag, folder)) for flag in FLAGS}
-        watching = stack.enter_context(_prometheus(prometheus, folder, list(pages.values())))
+        paging = stack.enter_context(_alertmanager(alertmanager, folder))
+        _configure(folder, list(pages.values()), paging)
+        watching = stack.enter_context(_prometheus(prometheus, folder))
         _write_playbooks(folder, url, watching)
         said = TEXT.format(
             url=url,
             place=url.removeprefix("http://"),
             prometheus=watching,
+            alertmanager=paging,
             folder=folder,
             admin=supervisor.ADMIN_TOKEN,
             client=supervisor.CLIENT_TOKENS[ENVIRONMENT],
@@ -127,30 +141,53 @@ def _application(url: str, flag: str, folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _prometheus(binary: Path, folder: Path, ports: list[int]) -> Iterator[str]:
-    """A Prometheus that watches the ports; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def _prometheus(binary: Path, folder: Path) -> Iterator[str]:
+    """A Prometheus with the folder's configuration; its address."""
+    own = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
+    with _server(binary, folder, "prometheus", *own) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _alertmanager(binary: Path, folder: Path) -> Iterator[str]:
+    """An Alertmanager that tells nobody; its address."""
+    config = folder / "alertmanager.yml"
+    config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    own = (f"--config.file={config}", f"--storage.path={folder}/silences")
+    alone = ("--cluster.listen-address=",)
+    with _server(binary, folder, "alertmanager", *own, *alone) as url:
+        yield url
+
+
+def _configure(folder: Path, ports: list[int], alertmanager: str) -> None:
+    """What Prometheus watches, and the alert that it sends."""
     targets = ", ".join(f"'127.0.0.1:{one}'" for one in ports)
+    place = alertmanager.removeprefix("http://")
     (folder / "prometheus.yml").write_text(
-        "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+        "global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 1s}\n"
         f"scrape_configs: [{{job_name: app, static_configs: [{{targets: [{targets}]}}]}}]\n"
+        f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{place}']}}]}}]}}\n"
+        "rule_files: [rules.yml]\n"
     )
-    with (folder / "prometheus.log").open("wb") as log:
+    (folder / "rules.yml").write_text(RULES)
+
+
+@contextlib.contextmanager
+def _server(binary: Path, folder: Path, name: str, *words: str) -> Iterator[str]:
+    """One server on a free loopback port; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - Debian's package
-            [
-                binary,
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={folder}/data",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
+            [binary, *words, f"--web.listen-address={place}"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            cwd=binary.parents[2],  # our copy of Alertmanager looks for its template there
         )
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{place}"
     finally:
         process.terminate()
         process.wait()
