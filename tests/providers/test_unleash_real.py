@@ -32,6 +32,7 @@ from rolloutctl.gates.exposure import ExposureGate, ExposureSpec
 from rolloutctl.providers.unleash import sampling
 from rolloutctl.providers.unleash.api import Deadline
 from rolloutctl.providers.unleash.reading import read_target
+from rolloutctl.providers.unleash.sdk import sdk_of
 from rolloutctl.runner.adapters import not_beside
 from rolloutctl.runner.exposure_source import ExposureSource
 from servers.unleash_proxy import UnleashProxy
@@ -110,7 +111,7 @@ def _in_canary(world, users, **context):
     """The users that the SDK gives the canary, once it has what the server has."""
     view = read_target(world.target)
     flag, is_switch = world.flag, view.flags[0].arms.is_switch
-    with sampling._client(world.target.spec) as sdk:
+    with sdk_of(world.target.spec) as sdk:
         sampling._wait(sdk, view, Deadline(30))
         ask = sdk.client.is_enabled if is_switch else sdk.client.get_variant
         return {

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from rolloutctl.clock import SystemClock, monotonic_s
@@ -21,20 +17,15 @@ from rolloutctl.providers.unleash.api import Deadline
 from rolloutctl.providers.unleash.configuration import Configuration, Strategy
 from rolloutctl.providers.unleash.place import TargetSpec, base_url, spec_of
 from rolloutctl.providers.unleash.reading import FlagView, View, read_target
+from rolloutctl.providers.unleash.sdk import Sdk, sdk_of
 
 #: More units than this tell nothing that fewer do not.
 UNITS_MAX = 1_000_000
-#: Seconds between the SDK's polls; the server looks at its own database every second.
-REFRESH_S = 1
 #: The SDK has what was written after 2 s at most; a caching proxy (Edge) may add some more.
 PROPAGATION_MAX_S = 20.0
-REQUEST_TIMEOUT_S = 10
 #: Evaluations between two looks at the time.
 UNITS_PER_LOOK = 500
 _POLL_S = 0.02
-_APP = "rolloutctl-verify"
-#: Without a handler of its own, logging prints the SDK's errors on stderr.
-_SILENCE = logging.NullHandler()
 #: SDKs fall back from one to the next (Unleash: stickiness `default`).
 _DEFAULT_FIELDS = ("userId", "sessionId")
 #: What no unit carries and no evaluation lacks: a fallback, and what the SDK fills in itself.
@@ -58,10 +49,11 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
     view = read_target(target)
     spec = spec_of(target)
     _check_token(spec, view, deadline)
-    with _client(spec) as sdk:
+    with sdk_of(spec) as sdk:
         waited_s = _wait(sdk, view, deadline)
         counts = _count(sdk.client, view, units, deadline)
         read = _read(sdk, view)
+        shut = _shut_parents(sdk, view, min(units, UNITS_PER_LOOK))
     main = counts[0]
     arms = view.flags[0].arms
     names = {CONTROL: arms.control, CANARY: arms.canary}
@@ -73,17 +65,28 @@ def sample(target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         propagation_s=waited_s,
         context=tuple(sorted(_named(read))),
         missing=tuple(sorted(read - set(_unit_fields(view)) - _GIVEN)),
+        reasons=tuple(sorted(shut.items())),
     )
 
 
-def _read(sdk: _Sdk, view: View) -> set[str]:
+def _shut_parents(sdk: Sdk, view: View, units: int) -> Counter[str]:
+    """Flags that ours depend on, and how many of the first units they keep out of ours."""
+    shut: Counter[str] = Counter()
+    fields = _unit_fields(view)
+    for parent, is_on in sdk.parents([each.flag for each in view.flags]):
+        for index in range(units):
+            context = dict.fromkeys(fields, f"rolloutctl-unit-{index}")
+            if sdk.client.is_enabled(parent, context) is not is_on:
+                shut[f"it depends on {parent}, which is {'off' if is_on else 'on'} for"] += 1
+    return shut
+
+
+def _read(sdk: Sdk, view: View) -> set[str]:
     """The context fields that the flags read, as the SDK has them: with those of segments."""
     fields: set[str] = set()
     for each in view.flags:
         fields |= _fields(each.found)
-        with sdk.lock:
-            seen = sdk.features.get(each.flag, {}).get("strategies") or []
-        fields |= {str(one["contextName"]) for row in seen for one in row.get("constraints") or ()}
+        fields |= {str(one["contextName"]) for one in sdk.constraints(each.flag)}
     return fields - {"random"}
 
 
@@ -134,95 +137,7 @@ def _check_token(spec: TargetSpec, view: View, deadline: Deadline) -> None:
             ) from error
 
 
-class _Sdk:
-    """A client and the features that it has loaded last."""
-
-    def __init__(self) -> None:
-        self.client: Any = None  # Any: the SDK's types are not ours to import here
-        self.features: dict[str, Mapping[str, Any]] = {}
-        self.lock = threading.Lock()
-
-    def on_event(self, event: Any) -> None:  # Any: as above
-        """The SDK has loaded what it fetched; called in a thread of its own."""
-        text = getattr(event, "raw_features", None)
-        if text:
-            found = {each["name"]: each for each in json.loads(text)["features"]}
-            with self.lock:
-                self.features = found
-
-
-@contextmanager
-def _client(spec: TargetSpec) -> Iterator[_Sdk]:
-    """A client that keeps nothing on disk and reports nothing to the server."""
-    import UnleashClient  # noqa: PLC0415 - first use
-    from UnleashClient.utils import InstanceAllowType  # noqa: PLC0415 - first use
-
-    sdk_class: Any = UnleashClient.UnleashClient  # type: ignore[attr-defined]  # exported, not said so
-
-    logging.getLogger("UnleashClient").addHandler(_SILENCE)
-    sdk = _Sdk()
-    sdk.client = sdk_class(
-        url=f"{base_url(spec)}/api",
-        app_name=_APP,
-        environment=spec.environment,
-        refresh_interval=REFRESH_S,
-        disable_metrics=True,
-        disable_registration=True,
-        request_timeout=REQUEST_TIMEOUT_S,
-        request_retries=0,
-        custom_headers={"Authorization": checked_header("Authorization", spec.client_token)},
-        custom_options=_requests_options(spec),
-        cache=_memory(),
-        multiple_instance_mode=InstanceAllowType.SILENTLY_ALLOW,
-        event_callback=sdk.on_event,
-    )
-    try:
-        sdk.client.initialize_client()
-        yield sdk
-    finally:
-        sdk.client.destroy()
-
-
-def _requests_options(spec: TargetSpec) -> dict[str, object]:
-    """Our certificates in the words of the SDK's HTTP library."""
-    options: dict[str, object] = {}
-    if spec.tls.insecure_skip_verify:
-        options["verify"] = False
-    elif spec.tls.ca_file:
-        options["verify"] = spec.tls.ca_file
-    if spec.tls.cert_file:
-        options["cert"] = (spec.tls.cert_file, spec.tls.key_file or spec.tls.cert_file)
-    return options
-
-
-def _memory() -> Any:  # Any: its base class is the SDK's, imported at first use
-    from UnleashClient.cache import BaseCache  # noqa: PLC0415 - first use
-
-    class Memory(BaseCache):  # type: ignore[misc,unused-ignore]  # an untyped base class
-        """The SDK's cache without a file."""
-
-        def __init__(self) -> None:
-            self._held: dict[str, Any] = {}
-
-        def set(self, key: str, value: Any) -> None:
-            self._held[key] = value
-
-        def mset(self, data: dict[str, Any]) -> None:
-            self._held.update(data)
-
-        def get(self, key: str, default: Any = None) -> Any:
-            return self._held.get(key, default)
-
-        def exists(self, key: str) -> bool:
-            return key in self._held
-
-        def destroy(self) -> None:
-            self._held.clear()
-
-    return Memory()
-
-
-def _wait(sdk: _Sdk, view: View, deadline: Deadline) -> float:
+def _wait(sdk: Sdk, view: View, deadline: Deadline) -> float:
     """Seconds until the SDK had loaded what the Admin API shows."""
     began_s = monotonic_s()
     limit_s = min(PROPAGATION_MAX_S, deadline.remaining_s)
@@ -236,7 +151,7 @@ def _wait(sdk: _Sdk, view: View, deadline: Deadline) -> float:
     return monotonic_s() - began_s
 
 
-def _has_arrived(sdk: _Sdk, view: FlagView) -> bool:
+def _has_arrived(sdk: Sdk, view: FlagView) -> bool:
     with sdk.lock:
         feature = sdk.features.get(view.flag)
     if feature is None or feature.get("enabled") != view.found.enabled:
@@ -261,7 +176,7 @@ def _is_same(seen: Mapping[str, Any], strategy: Strategy) -> bool:
 
 
 def _count(
-    client: Any,  # Any: as in _Sdk
+    client: Any,  # Any: as in Sdk
     view: View,
     units: int,
     deadline: Deadline,
