@@ -166,8 +166,7 @@ def drive_to_answer(asked: Asked, screen: Screen, preparation: Preparation | Non
             return SETTLED
         if preparation is not None and not preparation.is_over:
             preparation.look(decision)
-            if not preparation.is_over:
-                return ""
+            return ""  # the next tick sees the request, if it was recorded
         nonlocal answered_at
         state, now = rollout.state, clock.now()
         if is_answered(state):

@@ -85,6 +85,7 @@ def ask(
     preparation = _prepared(asked, screen) if manner.prepares else None
     if preparation is None:
         _record(asked)
+        rollout.refresh()
         if not rollout.state.phase.is_at_rest:
             say(asked, manner.waits_for)
             see_to(asked, screen)
@@ -101,7 +102,6 @@ def _record(asked: Asked) -> None:
     rollout = asked.rollout
     made = partial(_made, asked)
     request(rollout.journal, rollout.clock, rollout.rollout_id, made)
-    rollout.refresh()
 
 
 def _made(asked: Asked, state: RolloutState) -> ev.Event | None:
