@@ -11,7 +11,7 @@ def test_a_source_that_is_down_is_a_refusal_beside_the_whole_plan(rolloutctl, mo
 
     assert run.exit_code == 5
     assert "refused: POST http://127.0.0.1:9/api/v1/query: " in run.out
-    assert "canary 5% -> canary 100%" in run.out
+    assert "canary 5% -> 100%" in run.out
     assert "restore point: version" in run.out
     assert "cannot start" in run.err
 

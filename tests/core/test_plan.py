@@ -173,6 +173,18 @@ def test_a_target_that_is_not_at_control_for_everybody_is_refused(exposure, word
     assert caught.value.hint
 
 
+def test_a_target_that_another_rollout_holds_is_that_rollouts_affair():
+    """What is exposed there is its doing: it is named, and no kill of its target is."""
+    held = replace(seen(split(500)), holder="new-checkout-x7k2")
+    plan = plan_of(playbook(step(expose(split(2500)))), llm=held)
+
+    (refused,) = plan.refusals
+
+    assert "is being changed by the open rollout new-checkout-x7k2" in refused.message
+    assert "rolloutctl status new-checkout-x7k2" in refused.hint
+    assert "kill" not in refused.hint
+
+
 def test_a_target_that_could_not_be_observed_is_refused_once():
     """Not knowing what is there is a refusal, and its reason is said one time."""
     why = Finding(severity=Severity.REFUSE, message="the flag does not exist", hint="create it")

@@ -71,7 +71,10 @@ def run(
         console.document(explain_document(explanation), lambda: tell(explanation, console.width))
     code = _concluded(explanation, console)
     if console.is_for_people and not every:
-        console.talk(f"every event with its queries: rolloutctl explain {rollout} --all")
+        console.talk(
+            "the numbers count the journal's events; those left out brought nothing new\n"
+            f"every event with its queries: rolloutctl explain {rollout} --all"
+        )
     return code
 
 

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rolloutctl.cli import wiring
 from rolloutctl.cli.alert_names import survey_alerts
 from rolloutctl.cli.foresight import stated_rates, survey_rates
+from rolloutctl.cli.held import survey_holders
 from rolloutctl.cli.metric_names import unknown_metrics
-from rolloutctl.cli.options import InputOption, OutputOption, PlaybookFile, parse_inputs
+from rolloutctl.cli.options import (
+    InputOption,
+    OutputOption,
+    PlaybookFile,
+    StoreOption,
+    parse_inputs,
+)
 from rolloutctl.cli.survey import Unreached, survey_sources, survey_targets
 from rolloutctl.core.plan import build
 from rolloutctl.core.units import parse_share
 from rolloutctl.errors import ExitCode, UsageError
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.plan_view import plan_document, plan_text
+
+if TYPE_CHECKING:
+    from rolloutctl.core.planned import TargetSeen
 
 
 def run(
@@ -36,6 +47,7 @@ def run(
             "--bad-share", metavar="SHARE", help="How many of them are bad today (with --traffic)."
         ),
     ] = "1%",
+    store: StoreOption = "",
     output: OutputOption = Output.TABLE,
 ) -> ExitCode:
     """Show what a rollout would write, what its gates will see, what speaks against it.
@@ -43,7 +55,7 @@ def run(
     Probes providers and sources, observes the targets, writes nothing. What gates will see
     follows from control's traffic in the last day, or from --traffic.
     Exit 0 if `start` would go ahead, 3 if the plan is refused, 4 or 5 if something in it
-    cannot be asked.
+    cannot be asked, 6 if an open rollout of the journal holds a target.
 
     Example: rolloutctl plan playbook.yaml --traffic 50/s --bad-share 0.5%
     """
@@ -52,8 +64,10 @@ def run(
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     adapters = wiring.adapters(playbook, known)
     unreached = Unreached()
-    seen = survey_targets(playbook, adapters, unreached)
-    findings = survey_sources(adapters, unreached)
+    seen, findings = survey_holders(
+        survey_targets(playbook, adapters, unreached), store=store, environ=os.environ
+    )
+    findings += survey_sources(adapters, unreached)
     if unreached.first is None:
         findings += unknown_metrics(playbook, adapters, wiring.clock().now())
         findings += survey_alerts(playbook, adapters, wiring.clock().now())
@@ -68,9 +82,16 @@ def run(
     console.document(plan_document(plan), lambda: plan_text(plan, console.width))
     if plan.refusals:
         console.talk(f"refused: {plan.name} cannot start; nothing was touched")
-        return unreached.first.exit_code if unreached.first is not None else ExitCode.INVALID
+        return _refused(seen.values(), unreached)
     console.talk(f"nothing was written; go on with: rolloutctl start {file}")
     return ExitCode.DONE
+
+
+def _refused(seen: Iterable[TargetSeen], unreached: Unreached) -> ExitCode:
+    """As `start` would end: it looks for the rollout that holds a target first."""
+    if any(one.holder for one in seen):
+        return ExitCode.CONFLICT
+    return unreached.first.exit_code if unreached.first is not None else ExitCode.INVALID
 
 
 def _per_s(text: str) -> float:

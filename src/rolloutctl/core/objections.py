@@ -46,6 +46,16 @@ def _about_start(target: Target, seen: Mapping[str, TargetSeen]) -> list[Finding
     """SAFETY: a rollout begins at control for everybody, or its restore point is no safe place."""
     observation = seen[target.name].observation
     address = seen[target.name].address
+    holder = seen[target.name].holder
+    if holder:
+        # SAFETY: what is exposed there is that rollout's; a kill is not the first thing to name.
+        return [
+            _refuse(
+                f"target {target.name} ({address}) is being changed by the open rollout {holder}",
+                f"look at it: rolloutctl status {holder}; go on with it, or end it: "
+                f"rolloutctl rollback {holder}",
+            )
+        ]
     if observation is None:
         if any(f.severity is Severity.REFUSE for f in seen[target.name].findings):
             return []

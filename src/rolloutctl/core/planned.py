@@ -18,12 +18,14 @@ class TargetSeen:
     """What was found out about a target before the plan.
 
     `observation` is None where it could not be observed; `findings` then say why.
+    `holder` is the open rollout that holds the address, "" if none is known to.
     """
 
     address: str
     capabilities: Capabilities
     observation: Observation | None
     findings: tuple[Finding, ...] = ()
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.core.measurement import Reading
 from rolloutctl.core.verdict import Verdict
 from rolloutctl.ui.documents import time_json, verdict_json
-from rolloutctl.ui.event_view import EventLines
+from rolloutctl.ui.event_view import EventLines, local_time
 from rolloutctl.ui.evidence_view import evidence_text
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.story_view import story_text
@@ -52,14 +53,12 @@ class Explanation:
 
 
 def explain_text(explanation: Explanation, width: int) -> str:
-    """One paragraph an event that decided something."""
+    """One paragraph an event, whether it decided something or not: no number is missing."""
     lines = EventLines()
     replayed = {one.seq: one for one in explanation.replayed}
     parts = []
     for recorded in explanation.records:
-        said = lines.line(recorded)
-        if not said:
-            continue
+        said = lines.line(recorded) or f"{local_time(recorded.at)}  {_aside(recorded.event)}"
         parts.append(wrapped(f"{recorded.seq:>5}  {said}", width, indent=_INDENT))
         if isinstance(recorded.event, ev.GateJudged):
             parts += _numbers(recorded.event.record.verdict, width)
@@ -92,6 +91,17 @@ def explain_document(explanation: Explanation) -> Mapping[str, Json]:
         "replay": _replay_json(explanation) if explanation.is_replayed else None,
         "events": [_event_json(recorded, lines) for recorded in explanation.records],
     }
+
+
+def _aside(event: ev.Event) -> str:
+    """Events that tell people nothing, where every event is told."""
+    match event:
+        case ev.LeaseTaken(owner=owner, epoch=epoch):
+            return f"driven by {readable_owner(owner)}, epoch {epoch}"
+        case ev.Notified(notifier=notifier, of_seq=of_seq):
+            return f"{notifier} was told of event {of_seq}"
+        case _:
+            return type(event).__name__
 
 
 def _numbers(verdict: Verdict, width: int) -> list[str]:

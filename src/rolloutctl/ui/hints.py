@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 #: Commands that take `--store`; a test keeps it equal to the command line.
 WITH_STORE = (
+    "plan",
     "start",
     "status",
     "watch",
@@ -57,5 +58,5 @@ def with_store(text: str) -> str:
 
     verbs = "|".join(WITH_STORE)
     # Not within a path or a name, and not a second time.
-    pattern = rf"(?<![\w/.-])(rolloutctl (?:{verbs}))(?![\w-])(?! --store)"
+    pattern = rf"(?<![\w/.-])(rolloutctl (?:{verbs}))(?![\w-])(?!\s+--store)"
     return re.sub(pattern, lambda found: f"{found[1]}{_named.option}", text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rolloutctl.core.exposure import Exposure, describe
 from rolloutctl.core.json_types import Json
@@ -11,6 +13,7 @@ from rolloutctl.core.planned import Plan, PlannedGate, PlannedStep, PlannedTarge
 from rolloutctl.core.sight import Sight
 from rolloutctl.core.units import format_duration
 from rolloutctl.ui.documents import exposure_json, finding_json, observation_json
+from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.table import table, wrapped
 
@@ -20,30 +23,47 @@ _LABELS = {Severity.REFUSE: "refused", Severity.WARN: "warning", Severity.OK: "o
 
 
 _LEGEND = (
-    "  sees: the harm looked for, and how long until 4 of 5 such rollouts notice it; "
-    "smallest: what the step's own hold is long enough for"
+    "  seen in: how long until 4 of 5 rollouts with that harm notice it; "
+    "smallest: the least harm that the step's own hold is long enough for"
 )
+#: An exposure that is nothing but a share of the canary.
+_ARM = "canary "
+_PLAIN = re.compile(rf"{_ARM}[\d.]+%")
+#: A finding about one step; of several that say the same, only this differs.
+_ABOUT_STEP = re.compile(r"step \d+ \([^)]*\)")
 
 
 def plan_text(plan: Plan, width: int) -> str:
-    """Findings first, then targets, then steps, then how long it takes at least."""
+    """What speaks against it first, then targets, steps, gates, and what is in order.
+
+    Everything of the plan is there, once: what several findings say is told with the first.
+    """
     parts = [f"plan of {plan.name} (sha256 {plan.sha256[:HASH_SHOWN]})"]
-    if plan.findings:
-        parts.append("\n".join(_finding(finding, width) for finding in plan.findings))
+    fine = [one for one in plan.findings if one.severity is Severity.OK and not one.hint]
+    told = [one for one in plan.findings if one not in fine]
+    if told:
+        parts.append("\n".join(_findings(told, width)))
     parts.append(_targets(plan.targets, width))
-    if plan.steps:
-        parts.append(_steps(plan.steps, width))
-    if plan.guardrails:
-        parts.append("guardrails, in every phase: " + _gates(plan.guardrails))
+    parts.append("\n".join(_course(plan, width)))
     if plan.sights:
         parts.append(_sights(plan, width))
-    if plan.promise:
-        parts.append(wrapped(plan.promise, width, indent="  "))
-    parts.append(
-        f"takes at least {format_duration(plan.least_s)}; deadline "
-        f"{format_duration(plan.deadline_s)}"
-    )
+    if fine:
+        parts.append("\n".join(_findings(fine, width)))
     return "\n\n".join(parts)
+
+
+def _course(plan: Plan, width: int) -> Iterator[str]:
+    """The steps, and what holds for all of them."""
+    if plan.steps:
+        yield _steps(plan, width)
+    if plan.guardrails:
+        yield wrapped(
+            f"  guardrails, in every phase: {_gates(plan.guardrails)}", width, indent="    "
+        )
+    if plan.promise:
+        yield wrapped(f"  {plan.promise}", width, indent="    ")
+    least, deadline = format_duration(plan.least_s), format_duration(plan.deadline_s)
+    yield f"  takes at least {least}; deadline {deadline}"
 
 
 def plan_document(plan: Plan) -> Mapping[str, Json]:
@@ -54,7 +74,9 @@ def plan_document(plan: Plan) -> Mapping[str, Json]:
         "name": plan.name,
         "sha256": plan.sha256,
         "refused": bool(plan.refusals),
-        "findings": [finding_json(finding) for finding in plan.findings],
+        "findings": [
+            finding_json(replace(one, hint=with_store(one.hint))) for one in plan.findings
+        ],
         "targets": [_target_json(target) for target in plan.targets],
         "steps": [_step_json(step) for step in plan.steps],
         "guardrails": [_gate_json(gate) for gate in plan.guardrails],
@@ -76,12 +98,30 @@ def plan_document(plan: Plan) -> Mapping[str, Json]:
     }
 
 
-def _finding(finding: Finding, width: int) -> str:
+def _findings(findings: Sequence[Finding], width: int) -> Iterator[str]:
+    """Those that say the same of several steps as one; a hint of several once, under the last."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in findings:
+        said = _ABOUT_STEP.sub("", one.message, count=1)
+        alike.setdefault((one.severity, said, one.hint), []).append(one)
+    groups = list(alike.values())
+    for index, (first, *others) in enumerate(groups):
+        following = groups[index + 1][0] if index + 1 < len(groups) else None
+        is_repeated = following is not None and following.hint == first.hint
+        yield _finding(first, others, width)
+        if first.hint and not is_repeated:
+            yield wrapped(f"  hint: {with_store(first.hint)}", width, indent="    ")
+
+
+def _finding(finding: Finding, others: Sequence[Finding], width: int) -> str:
+    """One finding without its hint; of the others only the step is told."""
     is_note = finding.severity is Severity.OK and finding.hint
     label = "note" if is_note else _LABELS[finding.severity]
-    text = wrapped(f"{label}: {finding.message}", width, indent="  ")
-    hint = wrapped(f"  hint: {finding.hint}", width, indent="    ") if finding.hint else ""
-    return f"{text}\n{hint}" if hint else text
+    lines = [wrapped(f"{label}: {finding.message}", width, indent="  ")]
+    steps = [found[0] for one in others if (found := _ABOUT_STEP.search(one.message))]
+    if steps:
+        lines.append(wrapped(f"  likewise {', '.join(steps)}", width, indent="    "))
+    return "\n".join(lines)
 
 
 def _targets(targets: Sequence[PlannedTarget], width: int) -> str:
@@ -116,27 +156,38 @@ def _restore_point(target: PlannedTarget) -> str:
     return f"version {target.observation.version}{editor}"
 
 
-def _steps(steps: Sequence[PlannedStep], width: int) -> str:
+def _steps(plan: Plan, width: int) -> str:
     headers = ("STEP", "WRITES", "HOLD", "LEFT WHEN")
+    is_only = len(plan.targets) == 1
     rows = [
-        (f"{step.index + 1} {step.name}", _writes(step), format_duration(step.hold_s), _left(step))
-        for step in steps
+        (
+            f"{step.index + 1} {step.name}",
+            _writes(step, is_only=is_only),
+            format_duration(step.hold_s),
+            _left(step),
+        )
+        for step in plan.steps
     ]
     return table(headers, rows, width)
 
 
 def _sights(plan: Plan, width: int) -> str:
-    """What each gate will see, where that is known."""
-    rows = [
-        (
-            plan.steps[one.step].name,
-            one.gate,
-            f"{one.sight.effect}: {_seen_after(one.sight)}",
-            one.sight.smallest or "nothing",
+    """What each gate will see in each step, where that is known; gates and harms named once."""
+    order = list(dict.fromkeys((one.gate, one.sight.effect) for one in plan.sights))
+    sights = sorted(plan.sights, key=lambda one: order.index((one.gate, one.sight.effect)))
+    rows, named = [], ("", "")
+    for one in sights:
+        names = (one.gate, one.sight.effect)
+        rows.append(
+            (
+                *(("", "") if names == named else names),
+                plan.steps[one.step].name,
+                _seen_after(one.sight),
+                one.sight.smallest or "nothing",
+            )
         )
-        for one in plan.sights
-    ]
-    seen = table(("STEP", "GATE", "SEES", "SMALLEST IN THE HOLD"), rows, width)
+        named = names
+    seen = table(("GATE", "HARM", "STEP", "SEEN IN", "SMALLEST"), rows, width)
     return f"{seen}\n{wrapped(_LEGEND, width, indent='  ')}"
 
 
@@ -145,18 +196,23 @@ def _seen_after(sight: Sight) -> str:
         return "never"
     if sight.is_chance:
         return "lost in chance"
-    return f"in {format_duration(max(1.0, sight.seconds))}"
+    return format_duration(max(1.0, sight.seconds))
 
 
-def _writes(step: PlannedStep) -> str:
-    writes = [f"{w.target}: {_change(w.before, w.after)}" for w in step.writes]
+def _writes(step: PlannedStep, *, is_only: bool) -> str:
+    """Where there is one target only, it was named above."""
+    writes = [
+        f"{'' if is_only else f'{w.target}: '}{_change(w.before, w.after)}" for w in step.writes
+    ]
     return "; ".join([*writes, *step.others]) or "nothing"
 
 
 def _change(before: Exposure, after: Exposure) -> str:
     if before == after:
         return f"stays {describe(after)}"
-    return f"{describe(before)} -> {describe(after)}"
+    old, new = describe(before), describe(after)
+    is_plain = all(_PLAIN.fullmatch(one) for one in (old, new))
+    return f"{old} -> {new.removeprefix(_ARM) if is_plain else new}"
 
 
 def _left(step: PlannedStep) -> str:
