@@ -104,7 +104,7 @@ def test_what_cannot_be_modelled_is_said(rolloutctl):
     ("option", "value", "why"),
     [
         ("--fault", "latency=3s", "known: errors, p99, cost, traffic"),
-        ("--traffic", "none", "requests a second"),
+        ("--traffic", "none", "requests per time"),
         ("--answer", "errors", "is not GATE=VALUE"),
         ("--hold", "-1h", "a duration"),
         ("--units", "0", "at least 1"),

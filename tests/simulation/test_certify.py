@@ -9,6 +9,7 @@ from rolloutctl.simulation.certify import cases_of, certify
 from rolloutctl.simulation.scenario import prepare
 from rolloutctl.simulation.shapes import Shape
 from rolloutctl.simulation.traffic import Climate
+from rolloutctl.ui.certify_view import Certified, certificate_text
 from worlds.rehearsals import COMPARED, HEAD, JUMPY, STEADY, given_of
 
 RUNS = 24
@@ -132,3 +133,36 @@ def test_a_claim_is_broken_or_shown_only_beyond_chance(tmp_path, aborted, broken
     assert bool(certificate.broken) is broken
     assert certificate.is_shown is (shown or aborted == 25)
     assert isinstance(case, Case)
+
+
+def test_a_harm_is_rehearsed_a_tenth_as_often_and_at_least_twenty_times(tmp_path):
+    """Two runs of a harm would say nothing about how often it is found."""
+    few, many = (cases(STEADY, tmp_path, runs=runs) for runs in (20, 1_000))
+
+    assert {case.runs for case in few if case.is_harmed} == {20}
+    assert {case.runs for case in many if case.is_harmed} == {100}
+
+
+def test_a_certificate_says_which_gates_no_harm_reached(tmp_path):
+    """A gate that shares a counter is harmed with it; an expression never is."""
+    text = STEADY.replace(
+        "steps:",
+        """  floor:
+    kind: threshold
+    source: app
+    bad: 'requests_total{model="${canary.labels.model}",status="500"}'
+    total: 'requests_total{model="${canary.labels.model}"}'
+    window: 5m
+    fail: "> 10%"
+  alive: {kind: threshold, source: app, query: 'up', fail: "< 1"}
+guardrails: [floor, alive]
+steps:""",
+    )
+    certificate = Certificate(
+        cases=tuple((case, Tally(runs=1, aborted=1)) for case in cases(text, tmp_path)), claim=0.05
+    )
+
+    said = certificate_text(Certified(certificate=certificate, seed=1), 200)
+
+    assert "errors=3x is the number of floor, too" in said
+    assert "no harm was tried for alive: --effect alive=VALUE plants one" in said

@@ -138,11 +138,21 @@ def test_stretched_holds_keep_their_proportions(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "rate"), [("50/s", 50.0), ("50", 50.0), ("3000/m", 50.0), ("180000/h", 50.0)]
+    ("text", "rate"), [("50/s", 50.0), ("3000/m", 50.0), ("180000/h", 50.0), (" 50 /s ", 50.0)]
 )
 def test_traffic_is_read_as_people_write_it(text, rate):
     """Per second, minute or hour."""
     assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["50", "50/", "50/w", "50 s"])
+def test_traffic_without_a_unit_of_time_is_a_usage_error(text):
+    """As in a playbook, a bare number is never taken for some unit."""
+    with pytest.raises(UsageError) as refused:
+        parse_rate(text)
+
+    assert f"--traffic {text}" in refused.value.message
+    assert "50/s" in refused.value.hint
 
 
 @pytest.mark.parametrize("text", ["0/s", "-1", "fast", "nan", "1e99/s"])

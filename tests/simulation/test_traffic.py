@@ -64,6 +64,14 @@ def test_counters_never_fall_whatever_the_weight_does(tmp_path, shape):
     assert last
 
 
+def test_control_is_counted_from_the_first_look_and_the_canary_from_its_first_request(tmp_path):
+    """Control was served before the rollout; no gate may find it missing at second 0."""
+    world = World(given_of(COMPARED, tmp_path))
+
+    assert world.ask(CONTROL, 0.0).state is DataState.OK
+    assert world.ask(TOTAL, 0.0).state is DataState.EMPTY
+
+
 def test_each_arm_gets_its_share_of_the_requests(tmp_path):
     """5 % of 50 requests a second for an hour, and the rest for control."""
     world = World(given_of(COMPARED, tmp_path))

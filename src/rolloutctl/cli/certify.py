@@ -32,7 +32,11 @@ def run(  # noqa: PLR0913 - one parameter an option
     file: PlaybookFile,
     *,
     runs: Annotated[
-        int, typer.Option("--runs", help="Healthy rollouts, shared among the shapes.")
+        int,
+        typer.Option(
+            "--runs",
+            help="Healthy rollouts, shared among the shapes; for each harm a tenth, at least 20.",
+        ),
     ] = 1_000,
     traffic: TrafficOption = "50/s",
     shape: Annotated[
@@ -45,7 +49,7 @@ def run(  # noqa: PLR0913 - one parameter an option
             "--effect",
             metavar="TEXT",
             help='A harm that must be found, as in simulate --fault, such as "errors=3%"; '
-            "repeatable. Two or three times the healthy number of each gate if none.",
+            "repeatable. If none, each number that gates ask for, made two or three times as bad.",
         ),
     ] = None,
     power: Annotated[

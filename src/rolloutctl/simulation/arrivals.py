@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import add
@@ -32,6 +32,21 @@ class Count:
     total: float = 0
     by_slot: dict[str, float] = field(default_factory=dict)
     buckets: dict[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, slots: Iterable[Slot]) -> Count:
+        """Nothing counted yet, with a place for every slot."""
+        count = cls()
+        count.prepare(slots)
+        return count
+
+    def prepare(self, slots: Iterable[Slot]) -> None:
+        """Gets a place for every slot."""
+        for slot in slots:
+            if slot.role is Role.HISTOGRAM:
+                self.buckets.setdefault(slot.name, [0] * (len(slot.bounds_s) + 1))
+            else:
+                self.by_slot.setdefault(slot.name, 0)
 
     def copied(self) -> Count:
         """Its numbers as they are now."""
@@ -128,11 +143,7 @@ def arrivals(
         draws: where chance comes from.
         is_clustered: requests come in sessions, some of which share one fate.
     """
-    for slot in numbers:
-        if slot.role is Role.HISTOGRAM:
-            count.buckets.setdefault(slot.name, [0] * (len(slot.bounds_s) + 1))
-        else:
-            count.by_slot.setdefault(slot.name, 0)
+    count.prepare(numbers)
     means = _means(tuple(numbers.items()), requests=requests, errors=errors)
     row = (_Sessions(draws) if is_clustered else draws).row
     has_bad = any(slot.role is Role.BAD for slot in numbers)

@@ -22,7 +22,8 @@ from rolloutctl.simulation.virtual import EPOCH, VirtualClock, VirtualSource
 
 #: Users among whom requests are shared out, unless somebody says.
 UNITS = 10_000
-_RATES = {"/s": 1.0, "/m": 60.0, "/h": 3600.0}
+_PER_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_RATE_HINT = "e.g. --traffic 50/s, 3000/m or 180000/h"
 #: Requests a second that one source can count.
 RATE_MAX = 10_000_000.0
 
@@ -65,20 +66,21 @@ class Played:
 
 
 def parse_rate(text: str) -> float:
-    """Parses "50/s", "3000/m" or "50" to requests a second. Raises `UsageError`."""
-    number, per = text.strip(), 1.0
-    for ending, seconds in _RATES.items():
-        if number.endswith(ending):
-            number, per = number.removesuffix(ending), seconds
+    """Parses "50/s", "3000/m" or "180000/h" to requests a second. Raises `UsageError`."""
+    number, _, unit = text.strip().partition("/")
+    per_s = _PER_S.get(unit.strip())
     try:
-        rate = float(number) / per
+        rate = float(number) / (per_s or 1.0)
     except ValueError:
         rate = math.nan
     if not 0 < rate <= RATE_MAX:
         raise UsageError(
-            f"--traffic {text}: requests a second, above 0 and at most {RATE_MAX:g}",
-            hint="e.g. --traffic 50/s",
+            f"--traffic {text}: requests per time, above 0 and at most {RATE_MAX:g}/s",
+            hint=_RATE_HINT,
         )
+    if per_s is None:
+        # A bare number could be any of them, and an hour's is 3600 times a second's.
+        raise UsageError(f"--traffic {text}: {number} per what? Write the unit", hint=_RATE_HINT)
     return rate
 
 

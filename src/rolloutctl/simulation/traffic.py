@@ -85,6 +85,10 @@ class Traffic:
             if stream
             for population in streams.populations(stream)
         ]
+        # Control was served long before the rollout: its series are there at the first look.
+        for part in self._parts:
+            if part.population == CONTROL:
+                self.counts[part.stream, CONTROL] = Count.of(part.slots)
 
     def _part(self, stream: str, population: str) -> _Part:
         slots = tuple(s for s in self.streams.slots.values() if s.stream == stream)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.units import format_duration
 from rolloutctl.simulation.certificate import Case, Certificate, Tally
+from rolloutctl.simulation.scenario import Scenario
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.simulate_view import healthy_json, healthy_words, traffic_json
 from rolloutctl.ui.table import table, wrapped
@@ -47,7 +48,30 @@ def certificate_text(certified: Certified, width: int) -> str:
     parts.append(wrapped(verdict_words(certificate), width, indent="  "))
     if harmed:
         parts.append(wrapped(_found_words(certificate, harmed), width, indent="  "))
+    parts += [wrapped(words, width, indent="  ") for words in _reach_words(scenario, harmed)]
     return "\n\n".join(parts)
+
+
+def _reach_words(scenario: Scenario, harmed: Sequence[tuple[Case, Tally]]) -> Iterator[str]:
+    """Which gates a harm reaches beside the one that names it, and which no harm reaches."""
+    playbook, streams = scenario.given.playbook, scenario.streams
+    reached: set[str] = set()
+    for case, _ in harmed:
+        for fault in case.scenario.faults:
+            gates = [gate for slot in streams.slots_of(fault.name) for gate in slot.gates]
+            others = [gate for gate in dict.fromkeys(gates) if gate != fault.name]
+            reached |= {fault.name, *others}
+            if others:
+                yield f"{case.name} is the number of {', '.join(others)}, too"
+    used = {name for step in playbook.steps for name in (*step.gates, *step.before)}
+    acting = [
+        name
+        for name, gate in playbook.gates.items()
+        if name in used | set(playbook.guardrails) and not gate.limits.observe_only
+    ]
+    left = [name for name in acting if name not in reached]
+    if left:
+        yield f"no harm was tried for {', '.join(left)}: --effect {left[0]}=VALUE plants one"
 
 
 def certificate_document(certified: Certified) -> Mapping[str, Json]:
