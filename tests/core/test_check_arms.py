@@ -117,6 +117,21 @@ def test_a_label_that_an_arm_lacks_is_unknown(errors, written, close):
     assert close in error.fix
 
 
+def test_of_many_labels_only_the_nearest_are_told_and_where_the_others_are(errors):
+    """A list of all of them hides the one that was meant."""
+    labels = ", ".join(f"label{number}: x" for number in range(12))
+    head = HEAD.replace("labels: {", f"labels: {{{labels}, ").replace(
+        "'all{model=\"${arm.labels.model}", "'all{model=\"${arm.labels.modell}"
+    )
+    [error] = errors("{canary: 5%, gates: [worse]}", head=head)
+
+    nearest = error.fix.partition("nearest: ")[2].partition(";")[0].split(", ")
+    assert error.fix.startswith("did you mean ${arm.labels.model}? ")
+    assert nearest[0] == "arm.labels.model"
+    assert len(nearest) == 3
+    assert 'docs/playbook.md, "References"' in error.fix
+
+
 def test_a_rate_of_false_aborts_is_a_share_and_not_all_or_nothing(errors):
     """0 % would never fail, 100 % always might."""
     for written in ("0%", "100%"):

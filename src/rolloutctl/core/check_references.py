@@ -12,8 +12,11 @@ from rolloutctl.core.parse_steps import ParsedStep, node_of_gate
 from rolloutctl.core.parsing import Parsing, locate
 from rolloutctl.core.playbook import Gate, Playbook
 from rolloutctl.core.references import references
-from rolloutctl.core.report import listed, suggestion
+from rolloutctl.core.report import listed, nearest, suggestion
 from rolloutctl.core.resolve import ARM_PREFIXES
+
+#: Known references listed in one message; of more only the nearest, so many.
+LISTED_MAX, NEAREST_MAX = 8, 3
 
 
 def check_references(
@@ -83,7 +86,18 @@ def _check_text(parsing: Parsing, at: Node, text: str, known: Mapping[str, str])
             close = "canary." + name.removeprefix("arm.")
         fix = f"did you mean ${{{close}}}? " if close else ""
         message = f"unknown reference ${{{name}}}"
-        parsing.report.error(at, message, fix=f"{fix}known: {listed(_short(known))}")
+        parsing.report.error(at, message, fix=f"{fix}{_known(name, _short(known))}")
+
+
+def _known(name: str, known: Sequence[str]) -> str:
+    """All names that could be meant, or those nearest to `name` and where the others come from."""
+    if len(known) <= LISTED_MAX:
+        return f"known: {listed(known)}"
+    near = listed(nearest(name, known, NEAREST_MAX))
+    return (
+        f"nearest: {near}; all {len(known)} follow from `is` and `labels` of the targets "
+        '(docs/playbook.md, "References")'
+    )
 
 
 def _short(known: Mapping[str, str]) -> list[str]:

@@ -95,6 +95,13 @@ def suggestion(text: str, known: Collection[str]) -> str:
     return close[0] if close else ""
 
 
+def nearest(text: str, known: Collection[str], count: int) -> list[str]:
+    """The `count` known names most like `text`, the most like it first."""
+    if len(text) > SUGGEST_MAX_CHARS or len(known) > SUGGEST_MAX_NAMES:
+        return list(known)[:count]
+    return difflib.get_close_matches(text, list(known), n=count, cutoff=0.0)
+
+
 def unknown_fix(text: str, known: Collection[str]) -> str:
     """The fix for an unknown name: the close one, else the list of those known."""
     close = suggestion(text, known)
