@@ -1,7 +1,7 @@
 # Everything a visitor needs with Python 3.11+ and nothing else prepared:
-#   make demo   a whole rollout on this machine, about a minute
+#   make demo   a whole rollout on this machine, less than a minute
 #   make test   every check and every test
-# Both build their own virtual environment in .venv first, once.
+# Both build their own virtual environment in .venv first, once: half a minute or more.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo regression test check clean unleash-lab launchdarkly-lab
 
 help:
-	@echo "make demo        a whole rollout on this machine, about a minute"
+	@echo "make demo        a whole rollout on this machine, less than a minute; the first time half a minute more"
 	@echo "make regression  the same with a canary that goes bad: taken back by itself"
 	@echo "make test        every check and every test"
 	@echo "make unleash-lab a real Unleash on this machine to play with, until Ctrl-C"

@@ -108,6 +108,8 @@ def test_a_kept_folder_stays_with_its_instructions(tmp_path):
     # The way back first: the demo leaves the canary at 100%, and plan refuses to begin there.
     assert 0 < said.index("rolloutctl kill") < said.index("rolloutctl plan")
     assert said.index("rolloutctl plan") < said.index("rolloutctl start")
+    for verb in ("watch", "promote", "pause", "resume", "rollback", "explain", "kill"):
+        assert f"rolloutctl {verb} --store {folder / 'journal.db'} ROLLOUT" in said
     assert (folder / "playbook.yaml").exists()
 
 

@@ -36,7 +36,7 @@ def run(
 
     Starts a small service with two simulated models that asks a flagd file which one
     answers, sends it traffic, and runs the playbook as `start --auto` does: shadow, 5 %, 25 %,
-    50 %, 100 %, with seconds for hours. Takes less than a minute.
+    50 %, 100 %, with seconds for hours. Takes less than a minute, once it is installed.
 
     Example: rolloutctl demo --regression
     """

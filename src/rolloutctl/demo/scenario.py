@@ -207,6 +207,7 @@ def _signals_interrupt() -> Iterator[None]:
 def _instructions(stage: Stage) -> str:
     port = stage.url.rsplit(":", 1)[1]
     rolloutctl = shlex.quote(command())
+    store = f"--store {shlex.quote(str(stage.store))}"
     kill = (
         f"{rolloutctl} kill 'flagd-file://{stage.flags}#llm-model' --to gpt-4 --shadow llm-shadow"
     )
@@ -227,7 +228,16 @@ The pieces of the rolloutctl demo, to play with. Three terminals:
    Then what you would do every time, and once more the kill whenever you like:
    {rolloutctl} plan {stage.playbook}
    {rolloutctl} start {stage.playbook}
-   {rolloutctl} status            from another terminal, with the same ROLLOUTCTL_STORE
+
+   While it runs, from any other terminal (ROLLOUT is the id that `list` shows):
+   {rolloutctl} list {store}
+   {rolloutctl} watch {store} ROLLOUT
+   {rolloutctl} promote {store} ROLLOUT     end the hold now, if the gates pass
+   {rolloutctl} pause {store} ROLLOUT       freeze it; resume goes on
+   {rolloutctl} resume {store} ROLLOUT
+   {rolloutctl} rollback {store} ROLLOUT    take it back, verified
+   {rolloutctl} explain {store} ROLLOUT     what was decided, and why
+   {rolloutctl} kill {store} ROLLOUT        the kill switch: control for everybody, now
 """
 
 
