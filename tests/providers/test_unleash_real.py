@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -30,6 +31,7 @@ from rolloutctl.core.verdict import Outcome
 from rolloutctl.errors import Unauthorized, Unavailable
 from rolloutctl.gates.exposure import ExposureGate, ExposureSpec
 from rolloutctl.providers.unleash import sampling
+from rolloutctl.providers.unleash.adapter import PROPAGATION_S
 from rolloutctl.providers.unleash.api import Deadline
 from rolloutctl.providers.unleash.reading import read_target
 from rolloutctl.providers.unleash.sdk import sdk_of
@@ -304,7 +306,8 @@ def test_a_strategy_of_somebody_else_is_found_before_the_step_is_judged(make):
     }
     _apply(world, split(500))
     now = SystemClock().now()
-    context = GateContext(now=now, since=now, arms={}, exposure=split(500), interval_s=30.0)
+    since = now - timedelta(seconds=PROPAGATION_S)
+    context = GateContext(now=now, since=since, arms={}, exposure=split(500), interval_s=30.0)
     (query,) = gate.queries(ExposureSpec(), context)
 
     def judged():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from e2e.real_command import until
 from providers.unleash_worlds import ENVIRONMENT, FEATURES, SECRETS, Server, UnleashWorld, strategy
 from rolloutctl import playbook_file
 from rolloutctl.cli.wiring import kinds
@@ -117,6 +118,11 @@ class Driven:
         return [one.because for one in judged if one.outcome == "pass"]
 
 
+def serves_canary(world):
+    """The SDK gives somebody the canary."""
+    return dict(world.provider.sample(world.target, 500, timeout_s=20).arms)["canary"] > 0
+
+
 def test_a_rollout_goes_on_once_the_sdk_serves_each_step(world, tmp_path):
     """5 % and 100 %, seen by the real client."""
     driven = Driven(world, tmp_path)
@@ -139,6 +145,8 @@ def test_a_parent_that_is_off_pauses_the_rollout_until_it_is_on(world, tmp_path)
     end, state = driven.drive()
     weight = world.provider.observe(world.target).exposure
     world.server.become(parent, True, [strategy(100)])
+    # The rollout's clock leaps over the time that the server takes to tell of it.
+    until(lambda: serves_canary(world), "SDKs see the parent")
     driven.resume()
     mended, _ = driven.drive()
 
