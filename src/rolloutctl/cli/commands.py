@@ -30,6 +30,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Before a rollout",
         (
             Entry("lint", "lint", "Check playbooks: file:line:column, what is wrong, the fix."),
+            Entry("doctor", "doctor", "Look whether everything is there that a rollout needs."),
             Entry("plan", "plan", "Show what would be written, where, in which order."),
             Entry("check", "check", "Judge the gates once, now, without a rollout."),
             Entry("verify", "verify", "Compare the exposure real SDKs see with the intended one."),

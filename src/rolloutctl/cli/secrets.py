@@ -20,7 +20,7 @@ def remember_secrets(playbook: Playbook, environ: Mapping[str, str]) -> None:
     source's address only `user:password@` is secret; the rest an operator must see.
     """
     addresses = {url for one in playbook.sources.values() for url in _addresses_in(one.spec)}
-    for ref in set(_secrets_in(playbook)):
+    for ref in set(secrets_in(playbook)):
         with suppress(Unauthorized, Rejected):
             if ref in addresses:
                 without_user(read_place(ref, environ))
@@ -39,15 +39,16 @@ def _addresses_in(spec: object) -> Iterator[SecretRef]:
         yield from _addresses_in(value)
 
 
-def _secrets_in(part: object) -> Iterator[SecretRef]:
+def secrets_in(part: object) -> Iterator[SecretRef]:
+    """Every reference to a secret in a playbook, or in a part of one."""
     if isinstance(part, SecretRef):
         yield part
     elif is_dataclass(part):
         for field in fields(part):
-            yield from _secrets_in(getattr(part, field.name))
+            yield from secrets_in(getattr(part, field.name))
     elif isinstance(part, Mapping):
         for each in part.values():
-            yield from _secrets_in(each)
+            yield from secrets_in(each)
     elif isinstance(part, tuple | list):
         for each in part:
-            yield from _secrets_in(each)
+            yield from secrets_in(each)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import TargetSeen
-from rolloutctl.core.ports import Provider, capabilities_of
+from rolloutctl.core.ports import MetricSource, Provider, capabilities_of
 from rolloutctl.errors import (
     Conflict,
     NotFound,
@@ -65,12 +65,22 @@ def survey_sources(adapters: Adapters, unreached: Unreached | None = None) -> li
     found: list[Finding] = []
     for source in adapters.sources.values():
         try:
-            found += source.probe()
+            found += probe_source(source)
         except (Unauthorized, Unavailable) as error:
             if unreached is None:
                 raise
             found.append(unreached.finding(error))
     return found
+
+
+def probe_source(source: MetricSource) -> Sequence[Finding]:
+    """What one source says of itself. Raises `Unauthorized`, `Unavailable`."""
+    return source.probe()
+
+
+def probe_target(target: Target, provider: Provider) -> Sequence[Finding]:
+    """What one provider says of its target, and whether it can be read. Raises likewise."""
+    return _seen(target, provider).findings
 
 
 def _seen(target: Target, provider: Provider) -> TargetSeen:
