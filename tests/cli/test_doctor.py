@@ -71,7 +71,7 @@ def test_a_secret_that_is_missing_is_told_and_one_that_is_set_never_shown(
 
     assert missing.exit_code != 0
     assert "PLANTED_TOKEN is not set" in messages(found(missing)["secrets"], "refuse")[0]
-    assert messages(found(there)["secrets"], "ok") == ["${env.PLANTED_TOKEN} is set"]
+    assert "${env.PLANTED_TOKEN} is set" in messages(found(there)["secrets"], "ok")
     assert "planted-doctor-secret" not in there.out + there.err
 
 
