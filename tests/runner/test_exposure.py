@@ -17,10 +17,10 @@ from rolloutctl.core.measurement import Query, QueryKind
 from rolloutctl.core.parse import parse_document
 from rolloutctl.core.state import Phase
 from rolloutctl.core.verdict import Outcome
-from rolloutctl.errors import ExitCode, Rejected, Unavailable
+from rolloutctl.errors import ExitCode, Rejected, Unauthorized, Unavailable
 from rolloutctl.plugins import InstalledCatalog
 from rolloutctl.runner import requests
-from rolloutctl.runner.adapters import InvokeResult, not_beside
+from rolloutctl.runner.adapters import not_beside
 from rolloutctl.runner.exposure_source import STAY_S, UNDER_WAY, ExposureSource, are_asking
 from rolloutctl.testing import FakeProvider, FlagSpec
 from worlds.rollouts import ACTOR, ROLLOUT, Stage
@@ -344,4 +344,14 @@ def test_a_target_whose_sdk_cannot_be_asked_is_refused_before_the_rollout(stage)
 
     assert (good.severity, bad.severity) == ("ok", "refuse")
     assert (bad.message, bad.hint) == ("verify_exposure, target llm: no SDK key", "set it")
-    assert InvokeResult(ok=True, message="", output="").ok
+
+
+def test_a_missing_key_of_the_sdk_names_who_asked_for_it(stage):
+    """Without this key everything but `verify_exposure` works."""
+    source = ExposureSource(stage.sdk, stage.playbook.targets["llm"], not_beside)
+    stage.sdk.error = Unauthorized("UNLEASH_CLIENT_TOKEN is not set", hint="export it")
+
+    with pytest.raises(Unauthorized, match="verify_exposure, target llm: UNLEASH") as caught:
+        source.probe()
+
+    assert caught.value.hint == "export it"

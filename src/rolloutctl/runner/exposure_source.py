@@ -16,7 +16,7 @@ from rolloutctl.core.measurement import DataState, Measurement, Query, QueryKind
 from rolloutctl.core.observation import ArmCounts, Finding, Severity
 from rolloutctl.core.ports import MetricSource, Provider, capabilities_of
 from rolloutctl.core.target import Target
-from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unavailable
+from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unauthorized, Unavailable
 from rolloutctl.runner.adapters import Beside, Ending, InvokeResult, Running
 from rolloutctl.runner.loop import attempt
 
@@ -53,8 +53,10 @@ class ExposureSource:
         """
         try:
             self._provider.sample(self._target, 1, timeout_s=PROBE_S)
+        except Unauthorized as error:
+            raise Unauthorized(self._said(error), hint=error.hint) from error
         except (NotFound, Rejected) as error:
-            message = f"verify_exposure, target {self._target.name}: {error.message}"
+            message = self._said(error)
             return [Finding(severity=Severity.REFUSE, message=message, hint=error.hint)]
         message = f"verify_exposure: the SDK of target {self._target.name} answers"
         return [Finding(severity=Severity.OK, message=message)]
@@ -87,6 +89,10 @@ class ExposureSource:
         """No rows: nobody can ask what an SDK served yesterday."""
         del start, end, step_s
         return Series(query=query, rows=())
+
+    def _said(self, error: RolloutctlError) -> str:
+        """The key that is missing is the SDK's: somebody asked for it by `verify_exposure`."""
+        return f"verify_exposure, target {self._target.name}: {error.message}"
 
     def _begin(self, asked: str) -> None:
         # A list of its own: an older question that is still under way must not answer this one.
