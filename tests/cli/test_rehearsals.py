@@ -51,6 +51,19 @@ def incidents(folder):
     return write
 
 
+@pytest.mark.parametrize("verb", ["simulate", "certify"])
+def test_a_rehearsal_says_that_it_verifies_no_exposure(rolloutctl, playbook, verb):
+    """No SDK serves simulated units; without the key nothing is said."""
+    few = ("--runs", "2") if verb == "certify" else ()
+
+    said = rolloutctl(verb, playbook(f"verify_exposure: true\n{STEADY}"), *few)
+    plain = rolloutctl(verb, playbook(STEADY), *few)
+
+    note = "verify_exposure is left out: no SDK serves the units of a rehearsal"
+    assert (note in said.err, note in plain.err) == (True, False)
+    assert said.exit_code == plain.exit_code
+
+
 # -- simulate ---------------------------------------------------------------------
 
 

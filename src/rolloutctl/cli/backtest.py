@@ -92,7 +92,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     """
     console = Console(output=output)
     known = wiring.catalog()
-    rehearsed = load_given(file, given, known=known, hold=hold)
+    rehearsed = load_given(file, given, known=known, hold=hold, console=console)
     recorded = _Recorder(rehearsed, known, answers=parse_answers(answer), console=console)
     if table is not None:
         start, end, sources = recorded.of_csv(table, from_, to)

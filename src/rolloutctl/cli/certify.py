@@ -76,7 +76,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     """
     console = Console(output=output)
     _refuse_senseless(runs, jobs)
-    rehearsed = load_given(file, given, known=wiring.catalog(), hold=hold)
+    rehearsed = load_given(file, given, known=wiring.catalog(), hold=hold, console=console)
     scenario = prepare(
         rehearsed,
         answers=parse_answers(answer),

@@ -70,9 +70,10 @@ def run(
     """
     console = Console(output=output)
     known = wiring.catalog()
-    playbook = without_exposure_gates(
-        wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
-    )
+    whole = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
+    playbook = without_exposure_gates(whole)
+    if playbook is not whole:
+        console.talk("verify_exposure is not judged here: `rolloutctl verify` asks the SDK")
     gates = _chosen(playbook, gate or ())
     clock, wait_s = wiring.clock(), _seconds(wait)
     judge = _Judge(playbook, wiring.adapters(_only(playbook, gates), known), since=clock.now())

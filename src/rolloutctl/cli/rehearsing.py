@@ -18,6 +18,7 @@ from rolloutctl.core.units import parse_duration
 from rolloutctl.errors import UsageError
 from rolloutctl.simulation.faults import Fault, parse_fault
 from rolloutctl.simulation.rehearsal import Given, stretched
+from rolloutctl.ui.console import Console
 
 TrafficOption = Annotated[
     str, typer.Option("--traffic", metavar="RATE", help="Requests, such as 50/s, of all arms.")
@@ -37,15 +38,16 @@ HoldOption = Annotated[
 
 
 def load_given(
-    file: Path, inputs: Sequence[str] | None, *, known: Catalog, hold: str = ""
+    file: Path, inputs: Sequence[str] | None, *, known: Catalog, hold: str = "", console: Console
 ) -> Given:
-    """The playbook of a file, and what it names.
+    """The playbook of a file, and what it names; says on `console` what is left out.
 
     Raises `InvalidPlaybook`, `UsageError`.
     """
-    playbook = without_exposure_gates(
-        wiring.load_playbook(file, parse_inputs(inputs), known=known, environ=os.environ)
-    )
+    whole = wiring.load_playbook(file, parse_inputs(inputs), known=known, environ=os.environ)
+    playbook = without_exposure_gates(whole)
+    if playbook is not whole:
+        console.talk("verify_exposure is left out: no SDK serves the units of a rehearsal")
     providers = wiring.providers(playbook.targets, known)
     capabilities = {
         name: capabilities_of(one, playbook.targets[name]) for name, one in providers.items()

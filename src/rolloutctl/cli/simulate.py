@@ -58,7 +58,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     console = Console(output=output)
     if units < 1:
         raise UsageError(f"--units {units}: at least 1", hint="e.g. --units 10000")
-    rehearsed = load_given(file, given, known=wiring.catalog(), hold=hold)
+    rehearsed = load_given(file, given, known=wiring.catalog(), hold=hold, console=console)
     scenario = prepare(
         rehearsed,
         answers=parse_answers(answer),
