@@ -1,9 +1,8 @@
-"""Whole rollouts over an Unleash whose answers are lost, cut, doubled and refused."""
+"""Whole rollouts over an Unleash whose answers are lost, cut, late, doubled and refused."""
 
 from __future__ import annotations
 
 import math
-import random
 
 import pytest
 
@@ -24,8 +23,7 @@ from rolloutctl.runner.rollout import Rollout
 from rolloutctl.runner.start import start
 from rolloutctl.testing import FakeClock, FakeSource, MemoryJournal
 from servers.fake_unleash import FakeUnleash
-from servers.scripted import Answer, Fault
-from servers.unleash_proxy import UnleashProxy
+from servers.unleash_proxy import UnreliableProxy
 
 CATALOG = InstalledCatalog()
 ACTOR = Actor(name="somebody@somewhere")
@@ -62,39 +60,6 @@ steps:
   - {{canary: 100%, hold: 1m}}
 limits: {{deadline: 2d}}
 """
-
-
-class UnreliableProxy(UnleashProxy):
-    """Every third answer or so goes wrong, the same ones for the same seed."""
-
-    def __init__(self, upstream, seed):
-        super().__init__(upstream)
-        self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
-        self.faults = 0
-        self.is_unreliable = False
-
-    def _answer_one(self, seen):
-        if not self.is_unreliable or self._random.random() > 0.3:
-            return self.forward(seen)
-        self.faults += 1
-        match self._random.choice(
-            ["lost request", "lost answer", "cut", "twice", "busy", "broken"]
-        ):
-            case "lost request":
-                return Answer(fault=Fault.DROP)
-            case "lost answer":
-                self.forward(seen)
-                return Answer(fault=Fault.DROP)
-            case "cut":
-                found = self.forward(seen)
-                return Answer(status=found.status, body=found.body, fault=Fault.CUT)
-            case "twice":
-                self.forward(seen)
-                return self.forward(seen)
-            case "busy":
-                return Answer(status=429, headers={"Retry-After": "2"}, body="slow down")
-            case _:
-                return Answer(status=503, body="<html>no backend</html>", content_type="text/html")
 
 
 class Trial:

@@ -280,7 +280,7 @@ def test_a_target_edited_after_the_plan_is_not_started():
     """What people agreed to no longer holds: exit 6, nothing recorded, nothing written."""
     stage = Stage(playbook())
 
-    with pytest.raises(Conflict, match="edited after the plan"):
+    with pytest.raises(Conflict, match="edited after the plan was made: it serves canary 0%"):
         starting.start(
             stage.playbook,
             stage.adapters(Boundaries()),

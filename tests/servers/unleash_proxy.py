@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import threading
+
 import httpx
 
 from rolloutctl.testing.conformance_world import Operation, ServiceFault
@@ -14,6 +17,18 @@ _STATUSES = {
     ServiceFault.CONFLICT: (409, "NameExistsError"),
     ServiceFault.SERVER_ERROR: (500, "UnknownError"),
 }
+
+SHARE_OF_FAULTS = 0.3
+FAULTS = (
+    "lost_request",
+    "lost_answer",
+    "cut",
+    "twice",
+    "late_request",
+    "late_answer",
+    "busy",
+    "broken",
+)
 
 
 class UnleashProxy(ScriptedServer):
@@ -74,3 +89,59 @@ class UnleashProxy(ScriptedServer):
         if fault is ServiceFault.LOST_ANSWER:
             self.forward(seen)
         return Answer(fault=Fault.DROP)
+
+
+class UnreliableProxy(UnleashProxy):
+    """Every third answer or so goes wrong while it may; the same ones for the same seed.
+
+    Args:
+        upstream: as for the proxy.
+        seed: of the choices.
+        late_s: how late a request arrives or its answer does, at most.
+    """
+
+    def __init__(self, upstream, seed, *, late_s=0.02):
+        super().__init__(upstream)
+        self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self._late_s = late_s
+        self.faults = 0
+        self.is_unreliable = False
+
+    def _answer_one(self, seen):
+        if not self.is_unreliable or self._random.random() > SHARE_OF_FAULTS:
+            return self.forward(seen)
+        self.faults += 1
+        return getattr(self, f"_{self._random.choice(FAULTS)}")(seen)
+
+    def _wait(self):
+        threading.Event().wait(self._random.uniform(0, self._late_s))
+
+    def _lost_request(self, _):
+        return Answer(fault=Fault.DROP)
+
+    def _lost_answer(self, seen):
+        self.forward(seen)
+        return Answer(fault=Fault.DROP)
+
+    def _cut(self, seen):
+        found = self.forward(seen)
+        return Answer(status=found.status, body=found.body, fault=Fault.CUT)
+
+    def _twice(self, seen):
+        self.forward(seen)
+        return self.forward(seen)
+
+    def _late_request(self, seen):
+        self._wait()
+        return self.forward(seen)
+
+    def _late_answer(self, seen):
+        found = self.forward(seen)
+        self._wait()
+        return found
+
+    def _busy(self, _):
+        return Answer(status=429, headers={"Retry-After": "2"}, body="slow down")
+
+    def _broken(self, _):
+        return Answer(status=503, body="<html>no backend</html>", content_type="text/html")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.exposure import describe
+from rolloutctl.core.observation import Observation
 from rolloutctl.core.playbook import Playbook
 from rolloutctl.core.ports import Clock, Journal
 from rolloutctl.errors import Conflict
@@ -47,10 +49,7 @@ def start(  # noqa: PLR0913 - the composition root's call, all by keyword
         observation = provider.observe(target)
         address = provider.address(target)
         if planned is not None and planned.get(name) != observation.fingerprint:
-            raise Conflict(
-                f"{address} was edited after the plan was made; nothing was written",
-                hint="look at the new plan: rolloutctl plan FILE",
-            )
+            raise _overtaken(address, observation)
         points.append(
             ev.RestorePoint(
                 target=name,
@@ -70,3 +69,14 @@ def start(  # noqa: PLR0913 - the composition root's call, all by keyword
     )
     holds = [point.address for point in points]
     journal.create(rollout_id, started, at=clock.now(), holds=holds)
+
+
+def _overtaken(address: str, seen: Observation) -> Conflict:
+    """Somebody was faster; often another machine that starts the same rollout."""
+    there = describe(seen.exposure) if seen.exposure is not None else seen.detail or "unreadable"
+    by = f", last edited by {seen.editor}" if seen.editor else ""
+    return Conflict(
+        f"{address} was edited after the plan was made: it serves {there}{by}; nothing was written",
+        hint="if somebody drives it from elsewhere, leave it to them; else look at the new plan:"
+        " rolloutctl plan FILE",
+    )
