@@ -1,6 +1,9 @@
 """One run tells every mistake that does not follow from another."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from rolloutctl import playbook_file
 from rolloutctl.plugins import InstalledCatalog
@@ -119,3 +122,96 @@ steps:
   - {canary: 5%, hold: 30m, gates: [up]}
   - {canary: 100%, hold: 30m, gates: [up]}
 """
+
+
+#: In each entry a value that cannot be read, and beside it a mistake that it used to hide.
+BESIDE = """\
+apiVersion: rolloutctl/v1
+kind: Playbook
+name: beside
+targets:
+  llm: {provider: flagd-file, file: /tmp/f.json, flag: llm, control: a, canary: b}
+  gone: {provider: flagd-fiel, file: f.json, flag: x, control: a, canary: a}
+  far: {provider: unleash, url: "unleash.example:4242", flag: f, control: a, canary: b}
+sources:
+  prometheus: {url: "localhost:9090", timeout: 10}
+notifiers:
+  team: {kind: webhook, url: "hooks.example/x", format: slak}
+defaults: {on_no_data: wait, on_error: wait, interval: 30}
+gates:
+  one: {kind: threshold, source: nowhere, target: llm, query: 'x{m="${canary.nope}"}', for: 5,
+    fail: "> 1"}
+  two: {kind: threshold, source: prometheus, query: up, pass: "> 1", fail: "> 0.5", warm_up: 5}
+  six: {kind: latency, source: nowhere, target: llm, histogram: 'h_bucket{m="${arm.is}"}'}
+  ten: {kind: compare, source: prometheus, target: llm, bad: 'b{m="${arm.is}"}',
+    total: 't{m="${arm.is}"}'}
+guardrails: [two]
+steps:
+  - {canary: 5, hold: 30m, gates: [one], target: llm}
+  - {canary: 25%, hold: 1h, gates: [six], targets: [llm, gnoe]}
+  - {canary: 20%, hold: 1h, gates: [ten], target: llm}
+  - {notify: {to: [nobody], message: hi}}
+  - {canary: 100%, hold: 1h, gates: [ten], target: llm, confirm: perhaps}
+"""
+TOLD = [
+    (6, "unknown provider 'flagd-fiel'"),
+    (6, "control and canary are both 'a'"),
+    (7, "environment is missing"),
+    (7, "'unleash.example:4242' is no address"),
+    (9, "'localhost:9090' is no address"),
+    (9, "timeout: is a bare number"),
+    (11, "'hooks.example/x' is no address"),
+    (11, "'slak' is not one of"),
+    (12, "interval: is a bare number"),
+    (14, "gates one, two, six, ten: what they lead to is not declared: on_inconclusive"),
+    (14, "unknown source 'nowhere'"),
+    (14, "unknown reference ${canary.nope}"),
+    (14, "for: is a bare number"),
+    (16, "pass and fail both hold"),
+    (16, "warm_up: is a bare number"),
+    (17, "above is missing"),
+    (17, "unknown source 'nowhere'"),
+    (22, "canary: is a bare number"),
+    (23, "unknown target 'gnoe'"),
+    (24, "lowers the canary of llm from 25% to 20%"),
+    (25, "unknown notifier 'nobody'"),
+    (26, "none is left at 100%"),
+    (26, "'perhaps' is not true or false"),
+]
+
+
+def test_a_value_that_cannot_be_read_hides_nothing_else_of_its_entry(tmp_path: Path) -> None:
+    """A missing unit is mended in a moment; what it hid costs another run."""
+    file = tmp_path / "beside.yaml"
+    file.write_text(BESIDE)
+
+    problems = playbook_file.lint(file, inputs={}, env={}, catalog=InstalledCatalog())
+
+    left = list(problems)
+    for line, words in TOLD:
+        found = next((one for one in left if one.line == line and words in one.message), None)
+        assert found is not None, (line, words, left)
+        left.remove(found)
+    assert left == []
+
+
+QUICKSTART = Path(__file__).parents[2] / "playbooks" / "quickstart.yaml"
+#: Values of the quickstart, and what stands in their place: a list, or a reference to nothing.
+VALUES = re.compile(r"(?<=: )([^\s{\[#,}\]][^,}\]\n#]*|\"[^\"]*\"|'[^']*')")
+
+
+@pytest.mark.parametrize("junk", ["[1, {a: b}]", '"?? ${canary.labels.nope}"', "7"])
+def test_whatever_single_value_is_wrong_is_told_once(tmp_path: Path, junk: str) -> None:
+    """No error stands there that only follows from another."""
+    text = QUICKSTART.read_text()
+    file, catalog = tmp_path / "one.yaml", InstalledCatalog()
+    tried = 0
+    for value in VALUES.finditer(text):
+        file.write_text(text[: value.start()] + junk + text[value.end() :])
+
+        problems = playbook_file.lint(file, inputs={}, env={}, catalog=catalog)
+
+        errors = [one for one in problems if one.severity == "error"]
+        assert len(errors) <= 1, (value.group(), errors)
+        tried += len(errors)
+    assert tried > 30

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rolloutctl.core.arm_names import only_target
 from rolloutctl.core.check_exposures import Walk
+from rolloutctl.core.check_references import is_meant
 from rolloutctl.core.document import Node
 from rolloutctl.core.exposure import FULL_BP, Exposure
 from rolloutctl.core.parse_steps import ParsedStep, node_of_gate
@@ -13,13 +14,25 @@ from rolloutctl.core.parsing import Parsing
 from rolloutctl.core.playbook import Gate
 
 
-def check_arms(parsing: Parsing, section: Node, *, steps: Sequence[ParsedStep], walk: Walk) -> None:
-    """Tells of comparisons without a canary to judge, or without a control left."""
+def check_arms(
+    parsing: Parsing,
+    section: Node,
+    *,
+    steps: Sequence[ParsedStep],
+    walk: Walk,
+    unknown: Collection[str],
+) -> None:
+    """Tells of comparisons without a canary to judge, or without a control left.
+
+    `unknown` are the targets that cannot be understood.
+    """
     playbook = walk.playbook
     for gate in playbook.gates.values():
         node = node_of_gate(gate.name, section, steps)
         plugin = parsing.plugin("gates", gate.kind, at=node, what="gate kind")
         if not getattr(plugin, "compares_arms", False):
+            continue
+        if not is_meant(gate, playbook, unknown):
             continue
         own = gate.target or only_target(playbook)
         if not own:
@@ -67,7 +80,8 @@ def _check_step(walk: Walk, one: ParsedStep, gate: Gate, own: str) -> None:
             fix = "use a threshold gate here, and as guardrail"
             walk.parsing.report.error(one.at, message, fix=fix)
             return
-        if not is_guardrail and not _has_canary(exposure):
+        is_sure = one.step.index < walk.sure_until
+        if is_sure and not is_guardrail and not _has_canary(exposure):
             message = f"{name}: gate {gate.name} compares a canary that nobody is served"
             fix = "use it in steps with canary or shadow above 0%"
             walk.parsing.report.error(one.at, message, fix=fix)

@@ -5,6 +5,7 @@ Works on effects alone, so it holds for step kinds from plug-ins as well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,8 @@ from rolloutctl.core.report import unknown_fix
 class Walk:
     """The exposures before and after each step that can be planned.
 
-    `before` and `after` hold one row a step, by the step's index.
+    `before` and `after` hold one row a step, by the step's index. From step `sure_until` on
+    they may lack what a step that is in error would have served.
     """
 
     parsing: Parsing
@@ -32,6 +34,7 @@ class Walk:
     exposures: dict[str, Exposure]
     before: dict[int, dict[str, Exposure]] = field(default_factory=dict)
     after: dict[int, dict[str, Exposure]] = field(default_factory=dict)
+    sure_until: float = math.inf
 
     def changes(self, step: int, target: str) -> bool:
         """Whether the canary's weight of `target` is another one after the step."""
@@ -51,7 +54,9 @@ def check_exposures(
         notifiers=notifiers,
         exposures={name: split(0) for name in playbook.targets},
     )
-    for parsed in steps:
+    for place, parsed in enumerate(steps):
+        if parsed.step.index != place or not parsed.can_plan:
+            walk.sure_until = min(walk.sure_until, place)
         if parsed.can_plan:
             _check_step(walk, parsed)
     if not parsing.report.has_errors:
@@ -140,6 +145,8 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
     if new.shadow_bp > 0 and declared.shadow is None:
         message = f"{name}: target {target} has no shadow flag to mirror with"
         report.error(parsed.at, message, fix=f"add shadow: {{flag: NAME}} to targets.{target}")
+    if declared.provider not in walk.parsing.catalog.names("providers"):
+        return
     provider: Any = walk.parsing.catalog.load("providers", declared.provider)  # Any: a plug-in
     can: Capabilities = provider.capabilities
     wanted = {

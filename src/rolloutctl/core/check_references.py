@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from rolloutctl.core.arm_names import arm_names, names_of_arm, only_mirrors
+from rolloutctl.core.arm_names import arm_names, names_of_arm, only_mirrors, only_target
 from rolloutctl.core.check_exposures import Walk
 from rolloutctl.core.document import Node
 from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, split
@@ -25,11 +25,11 @@ def check_references(
     *,
     steps: Sequence[ParsedStep],
     walk: Walk,
-    all_usable: bool,
+    unknown: Collection[str],
 ) -> None:
     """Tells of references without a value, and of gates that nobody uses.
 
-    `all_usable` is False when a target is in error: its names are not known then.
+    `unknown` are the targets that cannot be understood: their names are not known.
     """
     playbook = walk.playbook
     used = {name for one in steps for name in (*one.step.gates, *one.step.before)}
@@ -40,16 +40,18 @@ def check_references(
         # With errors, the step that uses it may be what is in error.
         if not is_used and not parsing.report.has_errors:
             parsing.report.warning(node, f"gates.{gate.name}: no step uses it", fix="remove it")
-        if not all_usable:
+        if not is_meant(gate, playbook, unknown):
             continue
         exposures = mirrored if _only_while_mirrored(playbook, gate, steps, walk) else None
         plugin = parsing.plugin("gates", gate.kind, at=node, what="gate kind")()
         known = arm_names(playbook, gate, exposures=exposures)
         if getattr(plugin, "compares_arms", False):
+            if not (gate.target or only_target(playbook)):
+                continue  # told once: it does not say which target it compares
             known |= _per_arm(known)
         texts = plugin.texts(gate.spec)
         for key, text in texts.items():
-            _check_text(parsing, locate(node, key), text, known)
+            _check_text(parsing, locate(node, key), text, known, unknown)
         _refuse_elsewhere(parsing, node, texts)
 
 
@@ -76,9 +78,18 @@ def _per_arm(known: Mapping[str, str]) -> dict[str, str]:
     return {f"arm.{name}": "" for name in names_of_arm(known, CANARY) if name in control}
 
 
-def _check_text(parsing: Parsing, at: Node, text: str, known: Mapping[str, str]) -> None:
+def is_meant(gate: Gate, playbook: Playbook, unknown: Collection[str]) -> bool:
+    """Whether it is known which target a gate's arms are: others were told of already."""
+    if gate.target:
+        return gate.target in playbook.targets
+    return not unknown
+
+
+def _check_text(
+    parsing: Parsing, at: Node, text: str, known: Mapping[str, str], unknown: Collection[str]
+) -> None:
     for name in references(text):
-        if name in known:
+        if name in known or name.partition(".")[2].partition(".")[0] in unknown:
             continue
         scoped = [one for one in known if one.count(".") > 1 and _is_scoped(one, name)]
         close = scoped[0] if scoped else suggestion(name, list(known))
@@ -116,7 +127,7 @@ def _refuse_elsewhere(parsing: Parsing, node: Node, texts: Mapping[str, str]) ->
     for scalar in _scalars(node):
         names = [name for name in references(scalar.text) if name.startswith(ARM_PREFIXES)]
         resolved = parsing.gate_decoder.resolver.text(scalar, "") if names else ""
-        if names and resolved not in texts.values():
+        if names and resolved not in texts.values() and not parsing.report.has_error_at(scalar):
             message = f"${{{names[0]}}} cannot be used in this key"
             parsing.report.error(scalar, message, fix=f"it may stand in: {listed(texts)}")
 

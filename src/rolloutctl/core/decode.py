@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass
 from enum import Enum, StrEnum
-from typing import Any, Final, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 from rolloutctl.core.document import Node
 from rolloutctl.core.exposure import Cohort, Condition
@@ -48,11 +48,23 @@ class Fields:
 
     def build(self, cls: type[T]) -> T | None:
         """The dataclass, or None if one of its keys is in error."""
-        values = self._of(cls)
-        if BROKEN in values.values():
-            return None
+        return None if self.broken(cls) else self._made(cls)
+
+    def build_partly(self, cls: type[T]) -> T | None:
+        """The same, with the default in place of a number or a choice that is in error.
+
+        None where a text, a list or a required key is: what is told of the others might only
+        follow from that. Of what the defaults lead to, nothing may be told at a `broken` key.
+        """
+        return self._made(cls) if self.broken(cls) <= _stand_ins(cls) else None
+
+    def broken(self, cls: type) -> set[str]:
+        """The keys of a dataclass that are in error."""
+        return {one.key for one in fields_of(cls) if self.values.get((cls, one.name)) is BROKEN}
+
+    def _made(self, cls: type[T]) -> T | None:
         try:
-            return cls(**values)
+            return self.build_lenient(cls)
         except ValueError as error:
             self.report.error(self.node, f"{self.where}: {error}")
             return None
@@ -77,7 +89,13 @@ class Decoder:
         return self.mapping(node, (cls,), where).build(cls)
 
     def mapping(
-        self, node: Node, shapes: Sequence[type], where: str, *, at: Node | None = None
+        self,
+        node: Node,
+        shapes: Sequence[type],
+        where: str,
+        *,
+        at: Node | None = None,
+        is_open: bool = False,
     ) -> Fields:
         """One mapping as several dataclasses that share its keys.
 
@@ -86,6 +104,7 @@ class Decoder:
             shapes: the dataclasses; a key that is in none of them is an error.
             where: how messages name this place.
             at: where a missing key is told, the mapping itself if not given.
+            is_open: further keys are no error: nobody knows whose they are.
         """
         known = [(cls, one) for cls in shapes for one in fields_of(cls)]
         fields = Fields(node=node, where=where, report=self.report)
@@ -105,7 +124,8 @@ class Decoder:
                 message = f"{where}: " if where else ""
                 fix = f"add {one.key}: {_only_value(one.hint)}"
                 self.report.error(at or node, f"{message}{one.key} is missing", fix=fix)
-        self._refuse_unknown(node, [one.key for _, one in known], where)
+        if not is_open:
+            self._refuse_unknown(node, [one.key for _, one in known], where)
         return fields
 
     def value(self, node: Node, hint: Any, where: str) -> object:  # Any: a type hint
@@ -235,7 +255,14 @@ class Decoder:
     def _checked(self, node: Node, one: SpecField, value: object, where: str) -> object:
         """SAFETY: credentials inside a URL would reach journal, logs and errors."""
         is_url = one.key == "url" or one.key.endswith("_url")
-        if not (is_url and isinstance(value, str) and _USERINFO.search(value)):
+        if not is_url or not isinstance(value, str):
+            return value
+        if value and "://" not in value:
+            # Told here, where it stands, whatever else is wrong with the entry.
+            message = f"{where}: {value!r:.80} is no address: it has no scheme"
+            self.report.error(node, message, fix=f"write http://{value:.80}, or https://…")
+            return BROKEN
+        if not _USERINFO.search(value):
             return value
         message = f"{where}: a URL must not carry a user name or password"
         self.report.error(node, message, fix="give credentials in their own keys", offending="***")
@@ -263,6 +290,23 @@ def _only_value(hint: Any) -> str:  # Any: a type hint
     is_choice = isinstance(hint, type) and issubclass(hint, StrEnum)
     values = list(hint) if is_choice else []
     return str(values[0]) if len(values) == 1 else "…"
+
+
+def _stand_ins(cls: type) -> set[str]:
+    """The keys whose defaults can stand in for what was written."""
+    return {one.key for one in fields_of(cls) if not one.is_required and _is_plain(one)}
+
+
+def _is_plain(one: SpecField) -> bool:
+    """Is it a number, yes or no, or a choice? Its default stands for nothing else."""
+    bases = [
+        get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        for hint in members_of(one.hint)
+        if hint is not type(None)
+    ]
+    return all(
+        isinstance(base, type) and issubclass(base, bool | int | float | Enum) for base in bases
+    )
 
 
 def _node_kind(hint: Any) -> str:  # Any: a type hint

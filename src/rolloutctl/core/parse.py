@@ -139,10 +139,10 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
         message = "no guardrails: nothing is judged while a step waits for a person"
         parsing.report.warning(at, message, fix="add guardrails: [GATE, …]")
     walk = check_exposures(parsing, playbook, parts.steps, parts.notifiers)
-    all_usable = len(playbook.targets) == len(parts.targets)
-    check_references(parsing, root.gates, steps=parts.steps, walk=walk, all_usable=all_usable)
-    if all_usable:
-        check_arms(parsing, root.gates, steps=parts.steps, walk=walk)
+    unknown = parts.targets.keys() - playbook.targets.keys()
+    if parts.targets:
+        check_references(parsing, root.gates, steps=parts.steps, walk=walk, unknown=unknown)
+        check_arms(parsing, root.gates, steps=parts.steps, walk=walk, unknown=unknown)
     _check_time(parsing, root, playbook)
     _check_intervals(parsing, playbook, parts.steps)
     if parsing.report.has_errors:
@@ -196,6 +196,7 @@ def _parts(parsing: Parsing, root: PlaybookShape, document: Node) -> _Parts:
         limits=GateLimits(on_fail=root.on_fail),
         defaults=defaults,
         declared=frozenset(key.text for key, _ in root.defaults.pairs),
+        are_sources_known=bool(sources) or not parsing.report.has_error_at(root.sources),
     )
     gates = parse_gates(parsing, root.gates, around)
     guardrails = parsing.check_known(

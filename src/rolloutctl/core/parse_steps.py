@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rolloutctl.core.document import Node
@@ -92,7 +92,8 @@ def _step(
         )
         for list_name in ("before", "gates")
     }
-    targets, all_usable = _targets(parsing, node, shape, declared.targets)
+    named, can_plan = _targets(parsing, node, shape, declared.targets)
+    targets = tuple(name for name in named if declared.targets[name] is not None)
     spec = found.build(kind_class.Spec)
     if spec is None:
         return None
@@ -109,8 +110,10 @@ def _step(
         gates=known["gates"],
         confirm=shape.confirm,
     )
-    has_problems = parsing.tell(kind.problems(spec, step), node, where)
-    return ParsedStep(step=step, kind=kind, node=node, can_plan=all_usable and not has_problems)
+    # A target in error is one it names all the same.
+    as_named = replace(step, targets=named)
+    has_problems = parsing.tell(kind.problems(spec, as_named), node, where)
+    return ParsedStep(step=step, kind=kind, node=node, can_plan=can_plan and not has_problems)
 
 
 def node_of_gate(name: str, section: Node, steps: Sequence[ParsedStep]) -> Node:
@@ -160,7 +163,7 @@ def _tell_no_kind(parsing: Parsing, node: Node, where: str, known: Sequence[str]
 def _targets(
     parsing: Parsing, node: Node, shape: StepShape, declared: Mapping[str, Target | None]
 ) -> tuple[tuple[str, ...], bool]:
-    """The targets that the step names, and whether all of them are usable."""
+    """The declared targets that the step names, and whether it can be planned for some."""
     named: tuple[str, ...] = tuple(declared)
     nodes = node
     if shape.target is not None and shape.targets is not None:
@@ -176,7 +179,9 @@ def _targets(
     usable = parsing.check_known(named, declared, nodes=nodes, what="target")
     own = [at for at in (child(node, "target"), child(node, "targets")) if at is not None]
     is_meant = not any(parsing.report.has_error_at(at) for at in own)
-    return usable, is_meant and len(usable) == len(named)
+    # What is left of several can be planned: each target's exposures are its own.
+    known = tuple(name for name in named if name in declared)
+    return known, is_meant and (bool(usable) or not named)
 
 
 def _name(parsing: Parsing, node: Node, *, kind: str, shape: StepShape, taken: set[str]) -> str:
