@@ -92,6 +92,8 @@ def test_a_server_that_is_killed_in_the_middle_holds_the_rollout_until_it_is_bac
 def test_of_two_who_drive_one_flag_the_second_is_told_who_and_what(live):
     """Two machines, two journals: nothing is written by the second, the first goes on."""
     found = live("unleash-prompt-variants.yaml")
+    longer = found.playbook.read_text("utf-8").replace("hold: 4s", "hold: 60s", 1)
+    found.playbook.write_text(longer, "utf-8")
     with found.driving():
         wait_until(lambda: found.share() > 0.0, what="the canary is served", limit_s=60)
         before = found.admin.environment(found.flag)
