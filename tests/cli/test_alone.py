@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from rolloutctl.cli import wiring
+from rolloutctl.runner.owner import make_owner
 from rolloutctl.ui.console import Console
 
 HOLDS = """apiVersion: rolloutctl/v1
@@ -186,7 +187,8 @@ def test_a_second_pause_says_that_nothing_was_recorded(holding, clock, folder):
     assert "once the edit was put back by hand, or is written over" in said.err
     refused = holding("promote", "r-1")
     assert (
-        "rolloutctl resume r-1 --reapply to write over it, then rolloutctl promote" in refused.err
+        "or write over it: rolloutctl resume r-1 --reapply, then rolloutctl promote r-1"
+        in refused.err
     )
 
 
@@ -238,3 +240,27 @@ def test_what_will_be_killed_is_said_once(holding, folder):
 
     assert said.exit_code == 0, said.err
     assert said.err.count("killing flagd-file://") == 1
+
+
+def test_the_page_of_a_driven_rollout_says_what_happens_next_and_when(holding, clock):
+    """A person who is not asked for anything wants to know what comes by itself."""
+    ledger = wiring.journal("", os.environ)
+    owner = make_owner(wiring.actor().name)
+    ledger.acquire_lease("r-1", owner, now=clock.now(), ttl_s=LEASE_S, steal=False)
+    ledger.close()
+
+    page = " ".join(holding("status", "r-1").out.split())
+
+    assert "next: at 00:10:00 (in 8m) the gates are judged anew, then step 2 of 2" in page
+
+
+def test_a_line_of_the_list_says_that_a_target_was_edited_not_how(holding, folder):
+    """The page of the rollout has the rest."""
+    flags = folder / "flags.json"
+    flags.write_text(flags.read_text().replace("500", "4000", 1))
+    holding("tick")
+
+    listed = " ".join(holding("list").out.split())
+
+    assert "edited by another" in listed
+    assert "this rollout left" not in listed

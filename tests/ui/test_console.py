@@ -150,3 +150,28 @@ def test_closed_streams_are_silence(monkeypatch):
     assert not console.can_ask
     assert console.is_one_stream
     assert console.line("", "text", Style.RED, on_err=True) == "text"
+
+
+def test_a_long_sentence_is_folded_between_words_at_a_terminal_only(monkeypatch):
+    """A log is searched by lines; a terminal would break them within a word."""
+    monkeypatch.setenv("COLUMNS", "60")
+    sentence = "error: " + "resumption " * 12
+    err, log = Tty(), io.StringIO()
+
+    Console(err=err).talk(sentence.strip())
+    Console(err=log).talk(sentence.strip())
+
+    assert all(len(line) <= 60 for line in err.getvalue().splitlines())
+    assert err.getvalue().splitlines()[1].startswith("  resumption")
+    assert log.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["  hint: rolloutctl kill " + "x" * 90, '{"id": "' + "x " * 50])
+def test_what_is_copied_is_never_folded(monkeypatch, line):
+    """A command, or an event that no journal took."""
+    monkeypatch.setenv("COLUMNS", "60")
+    err = Tty()
+
+    Console(err=err).talk(line)
+
+    assert err.getvalue() == f"{line}\n"

@@ -146,7 +146,7 @@ def _table(listed: Sequence[Listed], width: int) -> str:
 
 def _exposed(state: RolloutState) -> str:
     """What it serves; of one that is over, what it left: a kill since then is not its own."""
-    exposed = "; ".join(exposed_targets(state))
+    exposed = "; ".join(exposed_targets(state, is_short=True))
     if not exposed:
         return "control only"
     return f"left {exposed}" if state.phase.is_terminal else exposed

@@ -110,8 +110,9 @@ def resume(
     if drifted and not reapply:
         raise WrongPhase(
             f"resume: {', '.join(drifted)} was edited outside the rollout and still is",
-            hint=f"put it back by hand, or rolloutctl resume {state.rollout_id} --reapply to write "
-            f"over it, or rolloutctl rollback {state.rollout_id}",
+            hint=f"rolloutctl resume {state.rollout_id} --reapply (writes over it)\n"
+            f"    or put it back by hand, and rolloutctl resume {state.rollout_id}\n"
+            f"    or rolloutctl rollback {state.rollout_id}",
         )
     return ev.Resumed(actor=actor, reason=reason, reapply=reapply)
 
@@ -120,7 +121,7 @@ def _resumes_by(state: RolloutState) -> str:
     resume = f"rolloutctl resume {state.rollout_id}"
     if not _drifted(state):
         return resume
-    return f"put the edit back by hand and {resume}, or {resume} --reapply to write over it"
+    return f"put the edit back by hand and {resume}\n    or write over it: {resume} --reapply"
 
 
 def _drifted(state: RolloutState) -> list[str]:
@@ -139,11 +140,12 @@ def promote(
     if state.phase not in {Phase.RUNNING, Phase.ASKING, Phase.PAUSED}:
         raise wrong_phase(state, "promote")
     if state.phase is Phase.PAUSED and not override:
+        promote = f"rolloutctl promote {state.rollout_id}"
         # Nothing but an override moves a paused rollout: the answer is known, so it is given.
         raise WrongPhase(
             f"promote: rollout {state.rollout_id} is paused ({state.paused_because})",
-            hint=f"{_resumes_by(state)}, then rolloutctl promote {state.rollout_id}; past the "
-            f"gates: rolloutctl promote {state.rollout_id} --override --reason TEXT",
+            hint=f"{_resumes_by(state)}, then {promote}\n"
+            f"    or past the gates: {promote} --override --reason TEXT",
         )
     return ev.PromoteRequested(actor=actor, reason=reason, override=override, full=full)
 

@@ -96,7 +96,18 @@ class Console:
         if self._above is not None:
             self._above(redact(with_store(text)))
             return
-        _write(self._stderr, with_store(text))
+        text = with_store(text)
+        _write(self._stderr, self._folded(text) if _is_terminal(self._stderr) else text)
+
+    def _folded(self, text: str) -> str:
+        """Sentences that are too long broken between words; what is copied is left whole."""
+        return "\n".join(self._folded_line(line) for line in text.split("\n"))
+
+    def _folded_line(self, line: str) -> str:
+        is_copied = "rolloutctl " in line or line.startswith("{")
+        if len(line) <= self.width or is_copied or "\033" in line:
+            return line
+        return wrapped(line, self.width, indent=" " * _indent_of(line))
 
     def say_above(self, writer: Callable[[str], None] | None) -> None:
         """While a live view holds the terminal, all lines go above it; None ends that."""
@@ -221,6 +232,11 @@ def to_yaml(value: Json) -> str:
 
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
     return text.rstrip("\n")
+
+
+def _indent_of(line: str) -> int:
+    """Where the rest of a folded line begins: a little right of its beginning."""
+    return len(line) - len(line.lstrip()) + 2
 
 
 def _write(stream: IO[str] | None, text: str) -> OSError | None:

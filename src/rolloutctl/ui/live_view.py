@@ -19,6 +19,7 @@ from rolloutctl.ui.live_path import hold_line, path_line
 from rolloutctl.ui.live_scene import GAP, LABEL, PHASES, Scene, fitted, folded, line
 from rolloutctl.ui.live_story import command_lines, story_lines
 from rolloutctl.ui.live_targets import target_lines
+from rolloutctl.ui.rollout_view import PHASE_MEANINGS
 
 #: Wider terminals leave the rest empty: eyes do not travel further along a line.
 WIDTH_MAX = 180
@@ -110,19 +111,12 @@ def _title(scene: Scene, width: int) -> Text:
 def _headline(scene: Scene, width: int) -> list[Text]:
     """What a phase means to whoever sees it for the first time, where it matters."""
     state = scene.standing.view.state
-    words = _MEANINGS.get(state.phase, "")
+    words = PHASE_MEANINGS.get(state.phase, "")
     if not words:
         return []
     targets = ", ".join(state.stuck_targets)
     said = f"{words}: {targets}" if targets and state.phase is Phase.STUCK else words
     return folded("", said, width, style="bold")
-
-
-_MEANINGS = {
-    Phase.STUCK: "not confirmed, exit 20: somebody must look now",
-    Phase.HELD: "time is up: the weight stays, no gate is judged",
-    Phase.PAUSED: "frozen where it is, until a person says how it goes on",
-}
 
 
 def _alarm(scene: Scene, width: int) -> list[Text]:

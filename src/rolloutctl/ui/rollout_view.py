@@ -32,7 +32,14 @@ from rolloutctl.ui.target_view import (
     serves,
     target_notes,
 )
+from rolloutctl.ui.what_next import next_sentence
 
+#: What people need to know of a phase that is not its name.
+PHASE_MEANINGS = {
+    Phase.STUCK: "not confirmed, exit 20: somebody must look now",
+    Phase.HELD: "time is up: the weight stays, no gate is judged",
+    Phase.PAUSED: "frozen where it is, until a person says how it goes on",
+}
 #: Columns of a label of the page's head.
 _LABEL = 10
 
@@ -156,7 +163,7 @@ def _head(standing: Standing, width: int) -> list[str]:
     at = f" since {local_time(since)}" if since is not None else ""
     lines = [
         _labelled("rollout", f"{state.rollout_id} ({state.name})", width),
-        _labelled("phase", f"{state.phase}{at}", width),
+        _labelled("phase", f"{state.phase}{at}{_meaning(state)}", width),
         _labelled("step", _step(view), width),
         _labelled("because", standing.because.removeprefix(f"{state.phase}: "), width),
         *_next(standing, width),
@@ -164,6 +171,12 @@ def _head(standing: Standing, width: int) -> list[str]:
     if not state.phase.is_terminal:
         lines.append(_labelled("driver", _driver(standing), width))
     return lines
+
+
+def _meaning(state: RolloutState) -> str:
+    """What the phase means to whoever sees it for the first time, where it matters."""
+    meaning = PHASE_MEANINGS.get(state.phase, "")
+    return f" ({meaning})" if meaning else ""
 
 
 def _driver(standing: Standing) -> str:
@@ -193,11 +206,10 @@ def _labelled(name: str, text: str, width: int) -> str:
 
 def _next(standing: Standing, width: int) -> list[str]:
     """Commands are copied from here: they are not folded, their meaning goes below instead."""
-    decision, lines = standing.decision, list[str]()
-    if isinstance(decision, WaitUntil) and standing.driver:
-        in_s = max(0.0, (decision.at - standing.view.now).total_seconds())
-        soon = f"looked at again in {format_duration(in_s)}, at {local_time(decision.at)}"
-        lines.append(soon)
+    lines = list[str]()
+    if standing.driver:
+        coming = next_sentence(standing.view, standing.decision)
+        lines += wrapped(coming, width - _LABEL).splitlines()
     lines += next_lines(standing.next_steps, width - _LABEL)
     return [f"{'next:' if not number else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
 

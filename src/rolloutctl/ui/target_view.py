@@ -18,11 +18,12 @@ FRESH_S = 60.0
 _UNITS_S = (86_400, 3_600, 60)
 
 
-def exposed_targets(state: RolloutState) -> list[str]:
+def exposed_targets(state: RolloutState, *, is_short: bool = False) -> list[str]:
     """What is exposed, or may be: one phrase a target. Empty means control for everybody."""
+    say = _serves_in_short if is_short else serves
     landing = {target_of(intent.intended.effect) for intent in state.open.values()}
     return [
-        f"{target.name} ({serves(state, target)})"
+        f"{target.name} ({say(state, target)})"
         for target in state.targets.values()
         if not _is_killed(state, target) and (_is_exposed(target) or target.name in landing)
     ]
@@ -36,6 +37,13 @@ def serves(state: RolloutState, target: TargetState) -> str:
         return _said(target.exposure)
     left = f"this rollout left {_said(target.exposure)}"
     return f"{seen(target.drift)}, {by_another_hand(target.drift)}; {left}"
+
+
+def _serves_in_short(state: RolloutState, target: TargetState) -> str:
+    """For a line of a list: that it was edited, not how."""
+    if target.drift is None:
+        return serves(state, target)
+    return f"{seen(target.drift)}, edited by {target.drift.editor or 'another hand'}"
 
 
 def as_of(target: TargetState, history: History, now: datetime, *, is_driven: bool) -> str:
