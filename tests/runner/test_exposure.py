@@ -346,6 +346,16 @@ def test_a_target_whose_sdk_cannot_be_asked_is_refused_before_the_rollout(stage)
     assert (bad.message, bad.hint) == ("verify_exposure, target llm: no SDK key", "set it")
 
 
+def test_a_target_that_cannot_be_seen_is_told_once_and_not_by_its_sdk_too(stage):
+    """A wrong admin token is no fault of `verify_exposure`."""
+    source = ExposureSource(stage.sdk, stage.playbook.targets["llm"], not_beside)
+    stage.sdk.error = Unauthorized("no token that this server knows")
+
+    del stage.world.flags["flag-llm"]
+
+    assert source.probe() == []
+
+
 def test_a_missing_key_of_the_sdk_names_who_asked_for_it(stage):
     """Without this key everything but `verify_exposure` works."""
     source = ExposureSource(stage.sdk, stage.playbook.targets["llm"], not_beside)

@@ -49,8 +49,13 @@ class ExposureSource:
     def probe(self) -> Sequence[Finding]:
         """Asks for one unit: whether the SDK can be asked at all, with which keys.
 
-        Raises as `Provider.sample`, except for what is refused.
+        Raises as `Provider.sample`, except for what is refused. Says nothing of a target that
+        cannot be observed: its provider says that, once.
         """
+        try:
+            self._provider.observe(self._target)
+        except (NotFound, Rejected, Unauthorized):
+            return []
         try:
             self._provider.sample(self._target, 1, timeout_s=PROBE_S)
         except Unauthorized as error:
