@@ -215,3 +215,35 @@ def test_whatever_single_value_is_wrong_is_told_once(tmp_path: Path, junk: str) 
         assert len(errors) <= 1, (value.group(), errors)
         tried += len(errors)
     assert tried > 30
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("url: localhost:9090", "'localhost:9090' is no address"),
+        ("urls: [http://a/metrics, b:80/metrics]", "'b:80/metrics' is no address"),
+        ("url: me:hunter2@localhost", "must not carry a user name"),
+        ("urls: [http://me:hunter2@a/metrics]", "must not carry a user name"),
+    ],
+)
+def test_an_address_is_refused_without_repeating_what_may_be_secret(
+    tmp_path: Path, url: str, words: str
+) -> None:
+    """Where it stands, with what to write; a password in it is never said again."""
+    file = tmp_path / "one.yaml"
+    kind = "openmetrics" if "urls" in url else "prometheus"
+    file.write_text(
+        ONE.replace("flagd-fiel", "flagd-file").replace(
+            'prometheus: {url: "http://127.0.0.1:9090"}',
+            f"prometheus:\n    kind: {kind}\n    {url}",
+        )
+    )
+
+    problems = playbook_file.lint(file, inputs={}, env={}, catalog=InstalledCatalog())
+
+    errors = [
+        one for one in problems if one.severity == "error" and "cannot answer" not in one.message
+    ]
+    assert [one.line for one in errors] == [9]
+    assert words in errors[0].message
+    assert "hunter2" not in repr(errors)

@@ -254,19 +254,27 @@ class Decoder:
 
     def _checked(self, node: Node, one: SpecField, value: object, where: str) -> object:
         """SAFETY: credentials inside a URL would reach journal, logs and errors."""
+        if one.key == "urls" and isinstance(value, tuple):
+            each = [self._address(*pair, where) for pair in zip(node.items, value, strict=True)]
+            return BROKEN if BROKEN in each else value
         is_url = one.key == "url" or one.key.endswith("_url")
-        if not is_url or not isinstance(value, str):
+        return self._address(node, value, where) if is_url else value
+
+    def _address(self, node: Node, value: object, where: str) -> object:
+        if not isinstance(value, str):
             return value
+        if _USERINFO.search(value if "://" in value else f"//{value}"):
+            message = f"{where}: a URL must not carry a user name or password"
+            fix = "give credentials in their own keys"
+            self.report.error(node, message, fix=fix, offending="***")
+            return BROKEN
         if value and "://" not in value:
             # Told here, where it stands, whatever else is wrong with the entry.
-            message = f"{where}: {value!r:.80} is no address: it has no scheme"
-            self.report.error(node, message, fix=f"write http://{value:.80}, or https://…")
+            shown = self.resolver.shown(node)
+            message = f"{where}: {shown!r:.80} is no address: it has no scheme"
+            self.report.error(node, message, fix=f"write http://{shown:.80}, or https://…")
             return BROKEN
-        if not _USERINFO.search(value):
-            return value
-        message = f"{where}: a URL must not carry a user name or password"
-        self.report.error(node, message, fix="give credentials in their own keys", offending="***")
-        return BROKEN
+        return value
 
     def _refuse_unknown(self, node: Node, known: Sequence[str], where: str) -> None:
         for key, _ in node.pairs:
