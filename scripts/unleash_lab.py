@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +79,8 @@ What the users get, whenever it changes; Ctrl-C here ends everything.
 
 def main() -> int:
     """Starts it, prepares it, tells what is served."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends everything too
+        signal.signal(ending, signal.default_int_handler)
     try:
         unleash, prometheus = _got("get-unleash"), _got("get-prometheus")
         alertmanager = _got("get-alertmanager")
@@ -232,8 +235,9 @@ def _running(unleash: Path) -> Iterator[dict[str, str]]:
             time.sleep(0.1)  # noqa: TID251 - a script; the supervisor has the limit
         yield json.loads((folder / "state.json").read_text("utf-8"))
     finally:
-        print("ending Unleash and its database")
         process.terminate()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("ending Unleash and its database")
         process.wait()
 
 
