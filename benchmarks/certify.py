@@ -19,6 +19,7 @@ from rolloutctl.plugins import InstalledCatalog
 from rolloutctl.simulation.rehearsal import stretched
 from rolloutctl.simulation.scenario import Scenario, play, prepare
 from rolloutctl.simulation.traffic import Climate
+from rolloutctl.ui.console import Console
 
 PLAYBOOK = Path(__file__).parents[1] / "playbooks/quickstart.yaml"
 #: Far below the limits of the quickstart, so that every rehearsal lasts to its end.
@@ -42,7 +43,7 @@ def cost_s(scenario: Scenario, *, leaping: bool) -> tuple[float, float]:
 def main(words: list[str]) -> int:
     """Prints the table."""
     file, *answers = words or (str(PLAYBOOK), *ANSWERS)
-    given = load_given(Path(file), None, known=InstalledCatalog())
+    given = load_given(Path(file), None, known=InstalledCatalog(), console=Console())
     stated = dict(word.split("=", 1) for word in answers)
     own = prepare(given, answers=stated, climate=Climate())
     day = replace(own, given=replace(given, playbook=stretched(given.playbook, DAY_S)))

@@ -11,6 +11,7 @@ from rolloutctl.errors import ExitCode
 from rolloutctl.plugins import InstalledCatalog
 from rolloutctl.simulation.scenario import play, prepare
 from rolloutctl.simulation.traffic import Climate
+from rolloutctl.ui.console import Console
 
 FOLDER = Path(__file__).resolve().parents[2] / "playbooks"
 CATALOG = InstalledCatalog()
@@ -27,7 +28,7 @@ FAULTS = {
 
 
 def _rehearse(name, *faults):
-    given = load_given(FOLDER / name, [], known=CATALOG, hold=HOLD)
+    given = load_given(FOLDER / name, [], known=CATALOG, hold=HOLD, console=Console())
     scenario = prepare(
         given,
         answers={},

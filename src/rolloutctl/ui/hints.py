@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 #: Commands that take `--store`; a test keeps it equal to the command line.
 WITH_STORE = (
+    "doctor",
     "plan",
     "start",
     "status",
