@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from providers.unleash_worlds import (
 from rolloutctl.core.exposure import split
 from rolloutctl.core.observation import Severity
 from rolloutctl.errors import Rejected, Unauthorized
+from rolloutctl.providers.unleash.probing import PERMISSIONS
 from servers.fake_unleash import CLIENT_TOKENS, VIEWER_TOKEN
 from servers.scripted import Answer, ScriptedServer
 
@@ -159,3 +161,56 @@ def test_what_deserves_a_look_is_a_warning(make):
     assert "environment variants, which Unleash has given up" in warned[0]
     assert "bucketed at random" in warned[1]
     assert "buckets by 'userId', the unit of the target would be 'sessionId'" in warned[2]
+
+
+def _with_permissions(world, entries, *, protected=False):
+    """The refusals on an enterprise server that tells these permissions of the token."""
+
+    def answer(seen):
+        if seen.path == "/api/admin/user":
+            return Answer(body=json.dumps({"permissions": entries}))
+        if seen.path.endswith("/change-requests/config"):
+            config = [{"environment": ENVIRONMENT, "changeRequestEnabled": protected}]
+            return Answer(body=json.dumps(config))
+        return world.proxy.forward(seen)
+
+    with ScriptedServer(answer) as server:
+        target = replace(world.target, spec=replace(world.target.spec, url=server.url))
+        return _refusals(world, target)
+
+
+def _role(*permissions, project="default", environment=ENVIRONMENT):
+    return [
+        {"permission": one, "project": project, "environment": environment} for one in permissions
+    ]
+
+
+def test_the_one_permission_that_a_role_lacks_is_named(make):
+    """A custom role that may change strategies but not turn the flag on or off."""
+    world = make("plain")
+
+    [(message, hint)] = _with_permissions(world, _role(*PERMISSIONS[:-1]))
+
+    assert message.endswith(
+        "it lacks UPDATE_FEATURE_ENVIRONMENT in project default, environment development"
+    )
+    assert "a project member" in hint
+
+
+@pytest.mark.parametrize("elsewhere", [{"environment": "production"}, {"project": "agents"}])
+def test_permissions_elsewhere_are_none_here(make, elsewhere):
+    """In another environment, in another project."""
+    [(message, _)] = _with_permissions(make("plain"), _role(*PERMISSIONS, **elsewhere))
+
+    assert f"it lacks {', '.join(PERMISSIONS)} in project default" in message
+
+
+def test_a_token_that_may_skip_change_requests_drives_a_protected_environment(make):
+    """And one that may not, although it may do everything else, does not."""
+    world = make("plain")
+
+    without = _with_permissions(world, _role(*PERMISSIONS), protected=True)
+
+    assert without[0][0] == "development takes changes only as change requests"
+    able = _role(*PERMISSIONS, "SKIP_CHANGE_REQUEST")
+    assert _with_permissions(world, able, protected=True) == []
