@@ -60,6 +60,7 @@ def run(
     Example: rolloutctl plan playbook.yaml --traffic 50/s --bad-share 0.5%
     """
     console = Console(output=output)
+    stated = (_per_s(traffic), _share(bad_share)) if traffic else None
     known = wiring.catalog()
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
     adapters = wiring.adapters(playbook, known)
@@ -71,8 +72,8 @@ def run(
     if unreached.first is None:
         findings += unknown_metrics(playbook, adapters, wiring.clock().now())
         findings += survey_alerts(playbook, adapters, wiring.clock().now())
-    if traffic:
-        rates = stated_rates(playbook, adapters, per_s=_per_s(traffic), bad_share=_share(bad_share))
+    if stated is not None:
+        rates = stated_rates(playbook, adapters, per_s=stated[0], bad_share=stated[1])
     elif unreached.first is not None:
         rates = {}
     else:
