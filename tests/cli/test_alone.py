@@ -264,3 +264,41 @@ def test_a_line_of_the_list_says_that_a_target_was_edited_not_how(holding, folde
 
     assert "edited by another" in listed
     assert "this rollout left" not in listed
+
+
+@pytest.fixture
+def over(holding, clock):
+    """Killed; ten minutes later nobody has looked at its target."""
+    holding("kill", "r-1")
+    clock.advance(600)
+    return holding
+
+
+def test_status_looks_at_the_target_if_it_is_asked_to(over, folder, monkeypatch):
+    """Another hand that opened it again since the end is seen; nothing is recorded."""
+    monkeypatch.setenv("COLUMNS", "200")
+    flags = folder / "flags.json"
+    before = over("explain", "r-1", "--output", "json").out
+    assert "rolloutctl status r-1 --look" in over("status", "r-1").err
+
+    same = over("status", "r-1", "--look")
+    opened = flags.read_text().replace('"claude-3-5-sonnet", 0', '"claude-3-5-sonnet", 4000')
+    flags.write_text(opened)
+    other = over("status", "r-1", "--look")
+
+    assert "control only (killed), as of now" in same.out
+    assert "edited by another hand" in other.out
+    assert "this rollout left canary 0%" in other.out
+    assert over("explain", "r-1", "--output", "json").out == before
+
+
+def test_a_target_that_cannot_be_read_now_is_named(over, folder, monkeypatch):
+    """Exit 5; what is on record keeps its age."""
+    monkeypatch.setenv("COLUMNS", "200")
+    (folder / "flags.json").unlink()
+
+    said = over("status", "r-1", "--look")
+
+    assert said.exit_code == 5
+    assert "llm could not be read now: " in said.err
+    assert "control only (killed), as of 10m ago" in said.out

@@ -31,10 +31,9 @@ def exposed_targets(state: RolloutState, *, is_short: bool = False) -> list[str]
 
 def serves(state: RolloutState, target: TargetState) -> str:
     """What was observed last; behind another hand's edit, what the rollout had left."""
-    if _is_killed(state, target):
-        return "control only (killed)"
     if target.drift is None:
-        return _said(target.exposure)
+        is_killed = _is_killed(state, target)
+        return "control only (killed)" if is_killed else _said(target.exposure)
     left = f"this rollout left {_said(target.exposure)}"
     return f"{seen(target.drift)}, {by_another_hand(target.drift)}; {left}"
 
@@ -54,6 +53,8 @@ def as_of(target: TargetState, history: History, now: datetime, *, is_driven: bo
     age_s = max(0.0, (now - at).total_seconds())
     if is_driven and age_s < FRESH_S:
         return ""
+    if age_s < 1:
+        return "as of now"
     unit_s = next((unit_s for unit_s in _UNITS_S if age_s >= 2 * unit_s), 1)
     return f"as of {format_duration(age_s // unit_s * unit_s)} ago"
 
