@@ -214,3 +214,33 @@ def test_a_token_that_may_skip_change_requests_drives_a_protected_environment(ma
     assert without[0][0] == "development takes changes only as change requests"
     able = _role(*PERMISSIONS, "SKIP_CHANGE_REQUEST")
     assert _with_permissions(world, able, protected=True) == []
+
+
+@pytest.mark.parametrize("kind", ["plain", "variants"])
+def test_a_release_plan_is_not_driven_over_and_never_read_as_zero(fake, make, kind):
+    """Unleash's own automation moves the flag: milestones that nobody else can read."""
+    world = make(kind)
+    place = fake.flags[world.flag][ENVIRONMENT]
+    place["enabled"] = True
+    place["releasePlans"] = [{"name": "quarterly", "activeMilestoneId": "01JB"}]
+
+    [(message, hint)] = _refusals(world)
+    seen = world.provider.observe(world.target)
+
+    assert "the release plan 'quarterly' of Unleash drives" in message
+    assert "remove that release plan" in hint
+    assert seen.exposure is None
+    assert "the release plan 'quarterly' drives it" in seen.detail
+    place["releasePlans"] = [{"name": "quarterly", "activeMilestoneId": None}]
+    assert _refusals(world) == []
+
+
+def test_a_safeguard_of_unleash_is_told(fake, make):
+    """It turns the flag off by itself."""
+    world = make("plain")
+    fake.flags[world.flag][ENVIRONMENT]["safeguards"] = [{"id": "01JB"}]
+
+    found = world.provider.probe(world.target)
+
+    [warned] = [each.message for each in found if each.severity is Severity.WARN]
+    assert "a safeguard of Unleash may turn flag" in warned

@@ -151,6 +151,13 @@ def _demands_change_requests(spec: TargetSpec, deadline: Deadline) -> bool:
 
 def _about_flag(view: FlagView, spec: TargetSpec) -> Iterator[Finding]:
     found, flag = view.found, view.flag
+    if view.release_plan:
+        yield _refuse(
+            f"the release plan {view.release_plan!r} of Unleash drives flag {flag!r} in"
+            f" {spec.environment}",
+            "remove that release plan from the flag, or leave this environment to it",
+        )
+        return
     if not view.arms.is_switch and not found.enabled:
         yield _refuse(
             f"flag {flag!r} is off in {spec.environment}: applications use the default in"
@@ -174,6 +181,11 @@ def _about_flag(view: FlagView, spec: TargetSpec) -> Iterator[Finding]:
         yield _warn(
             f"flag {flag!r} depends on another flag: it serves nothing while that one is off",
             "look at its parent in Unleash",
+        )
+    if view.around.get("safeguards"):
+        yield _warn(
+            f"a safeguard of Unleash may turn flag {flag!r} off by itself",
+            "that is taken for a kill from outside: the rollout stops there",
         )
     if view.facts.get("stale"):
         yield _warn(f"flag {flag!r} is marked stale", "is it the right one?")

@@ -26,13 +26,30 @@ from rolloutctl.providers.unleash.weighing import Maker
 
 
 class FlagView(NamedTuple):
-    """One flag in the target's environment. `facts` is the whole answer of the API."""
+    """One flag in the target's environment.
+
+    `facts` is the whole answer of the API, `around` what it says of the environment beside the
+    configuration: release plans and safeguards.
+    """
 
     flag: str
     arms: Arms
     found: Configuration
     facts: Mapping[str, object]
     maker: Maker
+    around: Mapping[str, object]
+
+    @property
+    def release_plan(self) -> str:
+        """The release plan that moves the flag at present: Unleash's own automation, enterprise.
+
+        Source: `releasePlanSchema` in the server's OpenAPI description, 8.2.0.
+        """
+        plans = self.around.get("releasePlans")
+        for each in plans if isinstance(plans, list) else []:
+            if isinstance(each, Mapping) and each.get("activeMilestoneId"):
+                return str(each.get("name") or "without a name")
+        return ""
 
 
 class View(NamedTuple):
@@ -62,6 +79,11 @@ class View(NamedTuple):
     @property
     def exposure(self) -> tuple[Exposure | None, str]:
         """What is served, and a line where that is unsayable or surprising."""
+        for view in self.flags:
+            if view.found.enabled and view.release_plan:
+                # SAFETY: strategies of its milestones need not be among those that can be read.
+                why = f"{view.flag}: the release plan {view.release_plan!r} drives it"
+                return None, why
         parts = [served(view.found, view.arms) for view in self.flags]
         pairs = zip(self.flags, parts, strict=True)
         detail = "; ".join(f"{view.flag}: {part.detail}" for view, part in pairs if part.detail)
@@ -101,12 +123,14 @@ def read_flag(target: Target, flag: str, arms: Arms, *, deadline: Deadline) -> F
     )
     if not isinstance(facts, Mapping):
         raise Rejected(f"{flag}: the answer is not a flag", hint="check the target's url")
+    around = _environment(facts, flag, target)
     return FlagView(
         flag=flag,
         arms=arms,
-        found=parse_configuration(_environment(facts, flag, target), flag),
+        found=parse_configuration(around, flag),
         facts=facts,
         maker=maker_for(target, flag),
+        around=around,
     )
 
 
@@ -116,7 +140,7 @@ def maker_for(target: Target, flag: str) -> Maker:
     return Maker(flag, stickiness_of(target), payload)
 
 
-def _environment(facts: Mapping[str, object], flag: str, target: Target) -> object:
+def _environment(facts: Mapping[str, object], flag: str, target: Target) -> Mapping[str, object]:
     wanted = spec_of(target).environment
     environments = facts.get("environments")
     known = []
