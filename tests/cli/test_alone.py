@@ -302,3 +302,25 @@ def test_a_target_that_cannot_be_read_now_is_named(over, folder, monkeypatch):
     assert said.exit_code == 5
     assert "llm could not be read now: " in said.err
     assert "control only (killed), as of 10m ago" in said.out
+
+
+def test_an_override_waits_for_no_gate_that_it_goes_past(holding, clock):
+    """Whoever overrides is in a hurry."""
+    began = clock.now()
+
+    said = holding("promote", "r-1", "--override", "--reason", "hotfix")
+
+    assert said.exit_code == 0, said.err
+    assert (clock.now() - began).total_seconds() < 5
+
+
+def test_writing_over_an_edit_says_that_the_hold_begins_anew(holding, folder):
+    """Nobody should wonder why the step takes longer."""
+    flags = folder / "flags.json"
+    flags.write_text(flags.read_text().replace("500", "4000", 1))
+    holding("tick")
+
+    said = holding("resume", "r-1", "--reapply")
+
+    assert "the hold begins anew with that write" in said.err
+    assert "hold ends in 10m" in holding("status", "r-1").out

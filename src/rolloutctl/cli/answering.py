@@ -62,6 +62,7 @@ class Manner:
         alone: where nobody drives, says before anything is written what will be served then.
         asks: that needs a yes where there is a terminal.
         prepares: where nobody drives, undecided gates are judged again first.
+        is_override: of these only guardrails, which nothing goes past.
     """
 
     goes_back: bool = False
@@ -73,6 +74,7 @@ class Manner:
     alone: Callable[[Standing], str] | None = None
     asks: bool = False
     prepares: bool = False
+    is_override: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

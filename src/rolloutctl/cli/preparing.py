@@ -60,6 +60,7 @@ class Preparation:
         record: records the request.
         tell: takes the sentence that says what is waited for.
         until: no gate is waited for longer.
+        is_override: only guardrails are waited for; nothing goes past them.
         steps_left: where the rollout stood when it was asked for.
         is_over: nothing is prepared any more.
         came_first: what made the request pointless; "" if it was recorded.
@@ -70,6 +71,7 @@ class Preparation:
     tell: Callable[[str], None]
     until: datetime
     steps_left: int
+    is_override: bool = False
     is_over: bool = False
     came_first: str = ""
     _is_told: bool = False
@@ -105,7 +107,7 @@ class Preparation:
         )
         moments = [
             moment
-            for gate in view.blocking(view.judged_gates)
+            for gate in view.blocking(view.guardrails if self.is_override else view.judged_gates)
             if (moment := _settles_at(view.record(gate))) is not None and now <= moment
         ]
         latest = max(moments, default=None)

@@ -63,6 +63,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
             alone=lambda standing: goes_on_alone(standing.view, full=full),
             asks=True,
             prepares=True,
+            is_override=override,
         ),
     )
 

@@ -148,6 +148,7 @@ def _prepared(asked: Asked, screen: Screen) -> Preparation | None:
         tell=asked.console.talk,
         until=in_seconds(rollout.clock.now(), left_s),
         steps_left=rollout.state.steps_left,
+        is_override=asked.manner.is_override,
     )
     drive_to_answer(asked, screen, preparation)
     return preparation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from rolloutctl.cli.requesting import ask
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
 from rolloutctl.ui.console import Output
+
+if TYPE_CHECKING:
+    from rolloutctl.ui.rollout_view import Standing
 
 
 def run(
@@ -40,5 +43,11 @@ def run(
         verb="resume",
         store=store,
         output=output,
-        manner=Manner(alone=is_left_alone),
+        manner=Manner(alone=is_left_alone, adds=_anew if reapply else lambda _: ""),
     )
+
+
+def _anew(standing: Standing) -> str:
+    """What writing over an edit means for the step."""
+    del standing
+    return "the weight is written over the edit; the hold begins anew with that write"
