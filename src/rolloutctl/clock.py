@@ -44,3 +44,20 @@ def random_suffix(length: int = 6) -> str:
 def in_seconds(now: datetime, seconds: float) -> datetime:
     """`now` plus `seconds`."""
     return now + timedelta(seconds=seconds)
+
+
+class Deadline:
+    """A point in time that a stopped process and a sleeping machine both run past."""
+
+    __slots__ = ("_at", "_at_monotonic_s", "_clock")
+
+    def __init__(self, seconds: float) -> None:
+        self._clock = SystemClock()
+        self._at_monotonic_s = monotonic_s() + seconds
+        self._at = in_seconds(self._clock.now(), seconds)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left, the smaller of two clocks: the monotonic one halts in suspend."""
+        by_wall_s = (self._at - self._clock.now()).total_seconds()
+        return min(self._at_monotonic_s - monotonic_s(), by_wall_s)

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from providers.flagd_files import FILE, fractional, set_flag, target_in
+from rolloutctl.clock import Deadline
 from rolloutctl.core.exposure import ZERO, split
 from rolloutctl.errors import NotFound, Rejected, Unauthorized, Unavailable
 from rolloutctl.providers.flagd_file import FlagdFile, writing
-from rolloutctl.providers.flagd_file.writing import Deadline, mapped, read_file, replace
+from rolloutctl.providers.flagd_file.writing import mapped, read_file, replace
 
 PROVIDER = FlagdFile()
 IS_ROOT = os.geteuid() == 0

@@ -22,7 +22,7 @@ from providers.unleash_worlds import (
     UnleashWorld,
     strategy,
 )
-from rolloutctl.clock import SystemClock, random_suffix
+from rolloutctl.clock import Deadline, SystemClock, random_suffix
 from rolloutctl.core.exposure import Condition, split
 from rolloutctl.core.measurement import Reading
 from rolloutctl.core.observation import Severity
@@ -32,7 +32,6 @@ from rolloutctl.errors import Unauthorized, Unavailable
 from rolloutctl.gates.exposure import ExposureGate, ExposureSpec
 from rolloutctl.providers.unleash import sampling
 from rolloutctl.providers.unleash.adapter import PROPAGATION_S
-from rolloutctl.providers.unleash.api import Deadline
 from rolloutctl.providers.unleash.reading import read_target
 from rolloutctl.providers.unleash.sdk import sdk_of
 from rolloutctl.runner.adapters import not_beside

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, ClassVar
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import CANARY, CONTROL, Exposure, describe
 from rolloutctl.core.json_types import Json
@@ -39,7 +40,6 @@ from rolloutctl.providers.flagd_file.reading import (
     view_of,
 )
 from rolloutctl.providers.flagd_file.writing import (
-    Deadline,
     FileState,
     Moved,
     folder_lock,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rolloutctl.clock import monotonic_s
+from rolloutctl.clock import Deadline, monotonic_s
 from rolloutctl.core.exposure import CANARY, CONTROL
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.observation import ArmCounts
@@ -20,7 +20,6 @@ from rolloutctl.providers.flagd_file.flag import SHADOW, Flag
 from rolloutctl.providers.flagd_file.place import real_path
 from rolloutctl.providers.flagd_file.reading import read_target, view_of
 from rolloutctl.providers.flagd_file.targeting import Split, attributes_of
-from rolloutctl.providers.flagd_file.writing import Deadline
 
 #: More units than this tell nothing that fewer do not.
 UNITS_MAX = 1_000_000

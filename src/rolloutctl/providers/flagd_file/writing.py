@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from rolloutctl.clock import SystemClock, in_seconds, monotonic_s, random_suffix
+from rolloutctl.clock import Deadline, SystemClock, random_suffix
 from rolloutctl.errors import (
     Conflict,
     NotFound,
@@ -47,21 +47,6 @@ _LOCK_UNSUPPORTED = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errn
 
 class Moved(Exception):
     """The file is no longer the one that was read; nothing was written."""
-
-
-class Deadline:
-    """A point in time that a stopped process and a sleeping machine both run past."""
-
-    def __init__(self, seconds: float) -> None:
-        self._clock = SystemClock()
-        self._at_monotonic_s = monotonic_s() + seconds
-        self._at = in_seconds(self._clock.now(), seconds)
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds left, the smaller of two clocks: the monotonic one halts in suspend."""
-        by_wall_s = (self._at - self._clock.now()).total_seconds()
-        return min(self._at_monotonic_s - monotonic_s(), by_wall_s)
 
 
 class FileState(NamedTuple):

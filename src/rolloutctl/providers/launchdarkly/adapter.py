@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from rolloutctl.clock import SystemClock
+from rolloutctl.clock import Deadline, SystemClock
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import Exposure, describe, split
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
-from rolloutctl.providers.launchdarkly.api import Api, Deadline
+from rolloutctl.providers.launchdarkly.api import Api
 from rolloutctl.providers.launchdarkly.configuration import (
     Configuration,
     Flag,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from rolloutctl.clock import SystemClock, in_seconds, monotonic_s
+from rolloutctl.clock import SystemClock
 from rolloutctl.core.json_types import Json
 from rolloutctl.credentials import redact
 from rolloutctl.errors import Rejected, RolloutctlError, Unavailable
@@ -35,23 +35,6 @@ _EXPLAINED = frozenset({400, 401, 403, 404, _APPROVAL, 409, 422, _RATE_LIMITED})
 
 class ApprovalRequired(Rejected):
     """The environment takes this change only when people have approved it."""
-
-
-class Deadline:
-    """A point in time that a stopped process and a sleeping machine both run past."""
-
-    __slots__ = ("_at", "_at_monotonic_s", "_clock")
-
-    def __init__(self, seconds: float) -> None:
-        self._clock = SystemClock()
-        self._at_monotonic_s = monotonic_s() + seconds
-        self._at = in_seconds(self._clock.now(), seconds)
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds left, the smaller of two clocks: the monotonic one halts in suspend."""
-        by_wall_s = (self._at - self._clock.now()).total_seconds()
-        return min(self._at_monotonic_s - monotonic_s(), by_wall_s)
 
 
 class Api:

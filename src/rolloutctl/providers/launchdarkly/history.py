@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from rolloutctl.clock import Deadline
 from rolloutctl.credentials import redact
 from rolloutctl.errors import RolloutctlError
-from rolloutctl.providers.launchdarkly.api import Api, Deadline
+from rolloutctl.providers.launchdarkly.api import Api
 from rolloutctl.providers.launchdarkly.place import TargetSpec
 
 #: A name is worth this much waiting, not more.

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.answers import Receipt
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Rejected, RolloutctlError, Unavailable
-from rolloutctl.providers.launchdarkly.api import Api, ApprovalRequired, Deadline
+from rolloutctl.providers.launchdarkly.api import Api, ApprovalRequired
 from rolloutctl.providers.launchdarkly.configuration import (
     Configuration,
     Flag,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.exposure import split
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.target import Target
@@ -12,7 +13,6 @@ from rolloutctl.providers.launchdarkly.api import (
     READ_TIMEOUT_S,
     Api,
     ApprovalRequired,
-    Deadline,
     approval_hint,
     page_of,
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import NotFound
-from rolloutctl.providers.launchdarkly.api import READ_TIMEOUT_S, Api, Deadline
+from rolloutctl.providers.launchdarkly.api import READ_TIMEOUT_S, Api
 from rolloutctl.providers.launchdarkly.configuration import (
     Configuration,
     Flag,

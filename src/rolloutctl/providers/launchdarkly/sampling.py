@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from rolloutctl.clock import SystemClock, monotonic_s
+from rolloutctl.clock import Deadline, SystemClock, monotonic_s
 from rolloutctl.core.exposure import CANARY, CONTROL
 from rolloutctl.core.observation import ArmCounts
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Rejected, Unauthorized, Unavailable
 from rolloutctl.http import checked_header
-from rolloutctl.providers.launchdarkly.api import Deadline
 from rolloutctl.providers.launchdarkly.configuration import (
     WEIGHT_TOTAL,
     Configuration,

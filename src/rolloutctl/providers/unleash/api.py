@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
-from rolloutctl.clock import SystemClock, in_seconds, monotonic_s
 from rolloutctl.core.json_types import Json
 from rolloutctl.credentials import redact
 from rolloutctl.errors import (
@@ -28,23 +27,6 @@ READ_TIMEOUT_S = 5.0
 MESSAGE_CHARS_MAX = 400
 #: Statuses that carry a reason worth more than their number.
 _EXPLAINED = frozenset({400, 401, 403, 404, 409})
-
-
-class Deadline:
-    """A point in time that a stopped process and a sleeping machine both run past."""
-
-    __slots__ = ("_at", "_at_monotonic_s", "_clock")
-
-    def __init__(self, seconds: float) -> None:
-        self._clock = SystemClock()
-        self._at_monotonic_s = monotonic_s() + seconds
-        self._at = in_seconds(self._clock.now(), seconds)
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds left, the smaller of two clocks: the monotonic one halts in suspend."""
-        by_wall_s = (self._at - self._clock.now()).total_seconds()
-        return min(self._at_monotonic_s - monotonic_s(), by_wall_s)
 
 
 class Api:

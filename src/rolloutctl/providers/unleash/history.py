@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rolloutctl.clock import Deadline
 from rolloutctl.credentials import redact
 from rolloutctl.errors import RolloutctlError
-from rolloutctl.providers.unleash.api import Api, Deadline
+from rolloutctl.providers.unleash.api import Api
 from rolloutctl.providers.unleash.place import TargetSpec
 
 #: Newest events looked at; those of other environments are skipped.

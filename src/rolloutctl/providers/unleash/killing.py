@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.answers import Receipt
 from rolloutctl.core.target import Target
 from rolloutctl.errors import RolloutctlError, Unavailable
-from rolloutctl.providers.unleash.api import Api, Deadline
+from rolloutctl.providers.unleash.api import Api
 from rolloutctl.providers.unleash.place import Arms, flags_of, spec_of
 from rolloutctl.providers.unleash.reading import read_flag
 from rolloutctl.providers.unleash.serving import served

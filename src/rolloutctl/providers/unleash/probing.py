@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.exposure import split
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.playbook import Target
@@ -11,7 +12,6 @@ from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unauthorized
 from rolloutctl.providers.unleash.api import (
     READ_TIMEOUT_S,
     Api,
-    Deadline,
     change_request_hint,
 )
 from rolloutctl.providers.unleash.configuration import Strategy

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rolloutctl.clock import SystemClock, monotonic_s
+from rolloutctl.clock import Deadline, SystemClock, monotonic_s
 from rolloutctl.core.exposure import CANARY, CONTROL
 from rolloutctl.core.observation import ArmCounts
 from rolloutctl.core.target import Target
 from rolloutctl.credentials import read_secret
 from rolloutctl.errors import NotFound, Rejected, Unauthorized, Unavailable
 from rolloutctl.http import HttpClient, HttpRequest, checked_header
-from rolloutctl.providers.unleash.api import Deadline
 from rolloutctl.providers.unleash.configuration import Configuration, Strategy
 from rolloutctl.providers.unleash.place import TargetSpec, base_url, spec_of
 from rolloutctl.providers.unleash.reading import FlagView, View, read_target

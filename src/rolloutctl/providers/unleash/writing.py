@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rolloutctl.clock import Deadline
 from rolloutctl.core.json_types import Json
 from rolloutctl.errors import Rejected, RolloutctlError, Unavailable
-from rolloutctl.providers.unleash.api import Api, Deadline
+from rolloutctl.providers.unleash.api import Api
 from rolloutctl.providers.unleash.configuration import Configuration, Strategy
 
 #: Nothing is sent in the last seconds of a write's time, so that it lands within it.
