@@ -30,7 +30,6 @@ def live(tmp_path, unleash_url):
         yield lambda name, **more: Live(tmp_path, unleash_url, name, stack, **more)
 
 
-@pytest.mark.long
 @every_playbook
 def test_a_healthy_canary_is_served_to_every_user_in_the_end(live, name):
     """By the application's own counters."""
@@ -43,7 +42,6 @@ def test_a_healthy_canary_is_served_to_every_user_in_the_end(live, name):
     assert "the SDK serves" in done.stdout or "verify_exposure" not in found.playbook.read_text()
 
 
-@pytest.mark.long
 @every_playbook
 def test_a_canary_that_fails_from_a_tenth_on_is_taken_back_field_for_field(live, name):
     """The flag's environment is as it was, and the application serves control alone."""
@@ -71,7 +69,6 @@ def test_another_process_kills_it(live, name):
     wait_until(lambda: found.share() == 0.0, what="no request gets the canary", limit_s=10)
 
 
-@pytest.mark.long
 def test_a_server_that_is_killed_in_the_middle_holds_the_rollout_until_it_is_back(tmp_path):
     """The application goes on with what it knew; nothing is taken for a zero or a pass."""
     with contextlib.ExitStack() as stack:
@@ -117,7 +114,6 @@ def proxy(unleash_url):
         yield found
 
 
-@pytest.mark.long
 def test_through_a_proxy_that_loses_delays_doubles_and_cuts_the_end_is_served(live, proxy):
     """The command's exit code, the server's configuration and the users' answers agree."""
     found = live("unleash-prompt-variants.yaml")
@@ -132,7 +128,6 @@ def test_through_a_proxy_that_loses_delays_doubles_and_cuts_the_end_is_served(li
     wait_until(lambda: found.share() == 1.0, what="every request gets the canary", limit_s=10)
 
 
-@pytest.mark.long
 def test_through_the_same_proxy_a_bad_canary_is_taken_back_field_for_field(live, proxy):
     """No write that was given up lands after the way back."""
     found = live("unleash-prompt-variants.yaml", fail_above=0.1)
@@ -162,7 +157,6 @@ def test_a_kill_through_the_same_proxy_is_confirmed(live, proxy):
     wait_until(lambda: found.share() == 0.0, what="no request gets the canary", limit_s=10)
 
 
-@pytest.mark.long
 def test_of_two_who_start_at_the_same_moment_one_goes_on_and_the_other_is_told(live):
     """Both have planned against zero: whoever comes second stops and names the edit."""
     found = live("unleash-prompt-variants.yaml")
