@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -297,3 +298,15 @@ def test_a_playbook_without_gates_is_rehearsed_too(rolloutctl, playbook):
 
     assert said.exit_code == ExitCode.DONE
     assert "no gate has a number" in said.out
+
+
+@pytest.mark.parametrize("fault", ["errors=3", "errors=300%"])
+def test_a_share_above_everything_is_a_forgotten_percent_sign(rolloutctl, fault):
+    """300 % failures would be found by any gate, and prove nothing."""
+    playbook = str(Path(__file__).parents[2] / "playbooks/quickstart.yaml")
+
+    said = rolloutctl("simulate", playbook, "--fault", fault)
+
+    assert said.exit_code == 2
+    assert "errors is a share, at most 100%" in said.err
+    assert "such as errors=3%" in said.err

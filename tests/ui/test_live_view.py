@@ -167,10 +167,19 @@ def test_a_failed_gate_says_what_it_leads_to():
 
 def test_what_comes_next_is_said_with_its_time():
     """When, and to which step."""
-    said = text_of(scene_of(running()))
+    said = text_of(scene_of(running(), is_driven_here=True))
 
     assert "the gates are judged anew, then step 3 of 5: wait-2" in said
     assert "left of 1m, until" in said
+
+
+def test_where_nobody_drives_nothing_happens_by_itself():
+    """A time of the next judgement would be a promise that nobody keeps."""
+    said = text_of(scene_of(running()))
+
+    assert "nothing by itself: nobody drives it" in said
+    assert "UNWATCHED" in said
+    assert "the gates are judged anew" not in said
 
 
 def test_whoever_asked_is_named_with_the_terminal():

@@ -45,7 +45,7 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
     """
     target, address = order.target, order.provider.address(order.target)
     shadow = target.shadow.flag if target.shadow else ""
-    mirrored = f", shadow {shadow} off" if shadow else "; shadow is not touched (--shadow FLAG)"
+    mirrored = f", shadow {shadow} off" if shadow else "; no shadow flag is named (--shadow FLAG)"
     clock = wiring.clock()
     began = clock.now()
     looking = Begun(partial(kill_holder.holder_of, address, store, os.environ), name="holder")

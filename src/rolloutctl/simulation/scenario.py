@@ -16,7 +16,7 @@ from rolloutctl.simulation.healthy import Healthy, find_healthy
 from rolloutctl.simulation.leap import Leaper
 from rolloutctl.simulation.quiet import rehearse_quietly
 from rolloutctl.simulation.rehearsal import Given, Rehearsed, begin, rehearse
-from rolloutctl.simulation.streams import Streams, streams_of
+from rolloutctl.simulation.streams import Role, Streams, streams_of
 from rolloutctl.simulation.traffic import Climate, Traffic
 from rolloutctl.simulation.virtual import EPOCH, VirtualClock, VirtualSource
 
@@ -93,10 +93,24 @@ def prepare(
 ) -> Scenario:
     """Finds what the gates ask and what is healthy. Raises `UsageError`."""
     streams = streams_of(given.playbook, given.kinds.gates)
+    for fault in faults:
+        _refuse_impossible(fault, streams)
     healthy = find_healthy(given.playbook, given.kinds, streams, answers=answers, climate=climate)
     return Scenario(
         given=given, streams=streams, healthy=healthy, climate=climate, faults=tuple(faults)
     )
+
+
+def _refuse_impossible(fault: Fault, streams: Streams) -> None:
+    """A share above 100 % is a forgotten percent sign."""
+    roles = {slot.role for slot in streams.slots_of(fault.name)}
+    is_share = bool(roles) and roles <= {Role.BAD, Role.GOOD}
+    if is_share and fault.silence is None and not fault.is_factor and fault.amount > 1:
+        raise UsageError(
+            f"--fault {fault.text or fault.name!r}: {fault.name} is a share, at most 100%",
+            hint=f"write it with its sign, such as {fault.name}={fault.amount:g}%, or as a factor: "
+            f"{fault.name}={fault.amount:g}x",
+        )
 
 
 def play(

@@ -31,6 +31,8 @@ def story_lines(scene: Scene, width: int, *, requests: int = 2) -> list[Text]:
         said = f"{local_time(course.decided.at)}  {course.decided.text}"
         lines += folded("decided", said, width)
     coming = next_sentence(standing.view, standing.decision)
+    if coming and not (standing.driver or scene.is_driven_here):
+        coming = "nothing by itself: nobody drives it"
     if coming:
         lines += folded("next", coming, width)
     label = "asked"
