@@ -16,6 +16,7 @@ import pytest
 from rolloutctl.cli import wiring
 from rolloutctl.cli.main import run
 from rolloutctl.testing import FakeClock
+from rolloutctl.ui.hints import name_store
 
 WORKSPACE = Path(__file__).parent / "workspace"
 
@@ -70,6 +71,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         """Says nothing."""
+
+
+@pytest.fixture(autouse=True)
+def _hints_name_no_store():
+    """What a command line of one test named is not in the hints of the next test's."""
+    yield
+    name_store("")
 
 
 @pytest.fixture
