@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, assert_never
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rolloutctl.cli import wiring
-from rolloutctl.cli.driving import say_if_unwatched
+from rolloutctl.cli.agent_log import AgentLog
 from rolloutctl.cli.interrupts import noted
 from rolloutctl.cli.options import OutputOption, StoreOption
 from rolloutctl.cli.retention import parse_retention, prune
-from rolloutctl.cli.unattended import hint_of, ports
+from rolloutctl.cli.unattended import ports
 from rolloutctl.errors import ExitCode
-from rolloutctl.runner.agent import POLL_S, AgentEvent, Happened, run_agent
+from rolloutctl.runner.agent import POLL_S, AgentEvent, run_agent
 from rolloutctl.runner.workers import Workers
 from rolloutctl.ui.console import Console, Output
-from rolloutctl.ui.rollout_view import phase_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from rolloutctl.core.ports import Clock
+    from rolloutctl.core.ports import Clock, Journal
+    from rolloutctl.runner.agent import AgentPorts
 
 #: How often a running agent removes old rollouts from the journal, in seconds.
 UPKEEP_S = 3_600.0
+
+ListenOption = Annotated[
+    str,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT",
+        envvar="ROLLOUTCTL_LISTEN",
+        help="Answer /metrics, /healthz and /readyz there; nothing else, and no orders.",
+    ),
+]
 
 
 def run(
@@ -37,74 +48,80 @@ def run(
         float,
         typer.Option(min=0.05, help="Seconds between two looks at the journal for requests."),
     ] = POLL_S,
+    listen: ListenOption = "",
     store: StoreOption = "",
     output: OutputOption = Output.TABLE,
 ) -> ExitCode:
     """Drive every open rollout whose lease is free, on this machine or many, until stopped.
 
     One rollout that fails does not stop the others. SIGINT and SIGTERM leave the exposure
-    where it is and say what is unwatched; exit 130.
+    where it is and say what is unwatched; exit 130. With --output ndjson every line of
+    standard output is one JSON object: events, and what becomes of rollouts here.
 
-    Example: rolloutctl agent --output ndjson
+    Example: rolloutctl agent --output ndjson --listen 127.0.0.1:9464
     """
     console, clock = Console(output=output), wiring.clock()
     retention_s = parse_retention(os.environ)
     ledger = wiring.journal(store, os.environ)
-    narrator = _Narrator(console)
+    log = AgentLog(console, clock)
     upkeep = _Upkeep(clock, partial(prune, ledger, clock, console, retention_s=retention_s))
-    with noted() as interrupts:
+    with noted() as interrupts, _listening(listen, console, ledger, clock, log) as watched:
 
         def stop() -> bool:
+            watched.beat()
             if interrupts.count:
-                console.talk("agent: stopping between two acts of each rollout")
+                log.says("stopping", "stopping between two acts of each rollout")
                 return True
             upkeep.look()
             return False
 
-        console.talk("agent: driving every rollout whose lease is free; interrupt to stop")
-        run_agent(
-            replace(
-                ports(console, ledger, clock),
-                on_event=narrator.event,
-                on_trouble=narrator.trouble,
-            ),
-            stop=stop,
-            poll_s=poll,
-        )
+        log.says("started", "driving every rollout whose lease is free; interrupt to stop")
+        run_agent(watched.ports, stop=stop, poll_s=poll)
     return ExitCode.INTERRUPTED
 
 
-@dataclass(slots=True)
-class _Narrator:
-    """Says on stderr what becomes of each rollout; the same trouble once."""
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What the agent drives with; `beat` is called in every round of its loop."""
 
-    console: Console
-    _trouble: str = ""
+    ports: AgentPorts
+    beat: Callable[[], None]
 
-    def event(self, event: AgentEvent) -> None:
-        """One line a change; what is left exposed is said aloud."""
-        rollout_id, talk = event.rollout_id, self.console.talk
-        match event.happened:
-            case Happened.TAKEN:
-                talk(f"{rollout_id}  driven from here on")
-            case Happened.LOST:
-                talk(f"{rollout_id}  another process drives it now: {event.because}")
-            case Happened.FAILED:
-                talk(f"error: {rollout_id}: {event.because}{hint_of(event.error)}")
-            case Happened.RESTED | Happened.LEFT:
-                if event.rollout is not None:
-                    talk(f"{rollout_id}  {phase_line(event.rollout.state, event.because)}")
-                    say_if_unwatched(event.rollout, self.console)
-            case _:  # pragma: no cover - the type checker proves it
-                assert_never(event.happened)
 
-    def trouble(self, because: str) -> None:
-        """Why nothing can be looked at; "" once it can again."""
-        if because != self._trouble:
-            self._trouble = because
-            self.console.talk(
-                f"agent: {because}; looking again" if because else "agent: the journal is back"
-            )
+@contextmanager
+def _listening(
+    listen: str, console: Console, ledger: Journal, clock: Clock, log: AgentLog
+) -> Iterator[_Watched]:
+    """The agent's ports; with an address, their pages are served as long as the block runs."""
+    if not listen:
+        told = replace(ports(console, ledger, clock), on_event=log.event, on_trouble=log.trouble)
+        yield _Watched(told, lambda: None)
+        return
+    from rolloutctl.cli.agent_metrics import AgentMetrics  # noqa: PLC0415 - only if asked for
+    from rolloutctl.cli.agent_page import AgentPage, parse_listen, served  # noqa: PLC0415 - same
+
+    address = parse_listen(listen)
+    metrics = AgentMetrics(clock)
+    page = AgentPage(metrics, clock.now)
+
+    def event(one: AgentEvent) -> None:
+        metrics.event(one)
+        log.event(one)
+
+    def trouble(because: str) -> None:
+        metrics.trouble(because)
+        log.trouble(because)
+
+    told = replace(
+        ports(console, ledger, clock, watch=metrics.watch),
+        on_event=event,
+        on_trouble=trouble,
+        on_turn=metrics.turn,
+        on_look=metrics.looked,
+    )
+    with served(page, *address) as url:
+        log.says("listening", f"{url}/metrics, /healthz, /readyz")
+        yield _Watched(told, page.beat)
 
 
 @dataclass(slots=True)

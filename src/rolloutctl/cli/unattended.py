@@ -11,18 +11,30 @@ from rolloutctl.runner.agent import AgentPorts
 from rolloutctl.runner.owner import make_owner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rolloutctl.core.ports import Clock, Journal, RolloutRow
     from rolloutctl.runner.rollout import Rollout
     from rolloutctl.ui.console import Console
 
 
-def ports(console: Console, ledger: Journal, clock: Clock) -> AgentPorts:
-    """Ports with the installed plug-ins; each rollout's lines begin with its id."""
+def ports(
+    console: Console,
+    ledger: Journal,
+    clock: Clock,
+    *,
+    watch: Callable[[Rollout], None] = lambda _: None,
+) -> AgentPorts:
+    """Ports with the installed plug-ins; each rollout's lines begin with its id.
+
+    `watch` is given every rollout that is opened, in workers, before anything is done.
+    """
     known = wiring.catalog()
 
     def open_rollout(row: RolloutRow) -> Rollout:
         rollout = wiring.open_rollout(row.rollout_id, ledger, known=known, at=clock)
         rollout.listeners.append(Screen(rollout, console, prefix=row.rollout_id).event)
+        watch(rollout)
         return rollout
 
     return AgentPorts(

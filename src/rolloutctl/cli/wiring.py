@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from rolloutctl.store.glances import Glances
     from rolloutctl.store.sqlite import SqliteJournal
 
+#: Longer names of who called sudo are not believed to be names.
+_NAME_LENGTH_MAX = 32
+
 
 def catalog() -> InstalledCatalog:
     """The installed plug-ins."""
@@ -344,7 +347,19 @@ def actor() -> Actor:
     """Who runs this process, from where."""
     from rolloutctl.core.events import Actor  # noqa: PLC0415 - not for `kill ADDRESS`
 
-    return Actor(name=f"{_user()}@{os.uname().nodename}", terminal=_terminal(), pid=os.getpid())
+    name = f"{_caller(os.environ)}{_user()}@{os.uname().nodename}"
+    return Actor(name=name, terminal=_terminal(), pid=os.getpid())
+
+
+def _caller(environ: Mapping[str, str]) -> str:
+    """`ana as `, where sudo says who called; the account that acts is named as well.
+
+    https://www.sudo.ws/docs/man/sudo.man/#SUDO_USER. Whoever acts as the shared account
+    can claim any name, which is why the account stays in sight.
+    """
+    caller = environ.get("SUDO_USER", "")
+    is_name = 0 < len(caller) <= _NAME_LENGTH_MAX and caller.replace("-", "").isalnum()
+    return f"{caller} as " if is_name and caller != _user() else ""
 
 
 def _user() -> str:

@@ -77,6 +77,8 @@ class AgentPorts:
         workers: rollouts ticked at once; 0 ticks in the agent's own thread.
         on_event: called in the agent's own thread, in order.
         on_trouble: told why nothing can be looked at, at each look; "" once it can again.
+        on_turn: told of each turn, in the agent's own thread; the rollout may go on meanwhile.
+        on_look: told at each look which rollouts are open, and which of them are driven here.
     """
 
     open_rollout: Callable[[RolloutRow], Rollout]
@@ -86,6 +88,8 @@ class AgentPorts:
     workers: int = 16
     on_event: Callable[[AgentEvent], None] = _tell_nobody
     on_trouble: Callable[[str], None] = lambda _: None
+    on_turn: Callable[[Driven], None] = lambda _: None
+    on_look: Callable[[Collection[str], Collection[str]], None] = lambda _open, _driven: None
 
 
 def run_agent(ports: AgentPorts, *, stop: Callable[[], bool], poll_s: float = POLL_S) -> None:
@@ -140,6 +144,7 @@ class _Agent:
         try:
             heads = self._ports.journal.heads()
             self._ports.on_trouble("")
+            self._ports.on_look(heads.keys(), self._driven.keys())
             for rollout_id, driven in self._driven.items():
                 is_idle = rollout_id not in self._busy
                 if is_idle and heads.get(rollout_id) != driven.rollout.state.seq:
@@ -250,6 +255,7 @@ class _Agent:
                 self._went_on(rollout_id, driven)
 
     def _went_on(self, rollout_id: str, driven: Driven) -> None:
+        self._ports.on_turn(driven)
         if driven.is_over:
             was_driven = self._driven.pop(rollout_id, None) is not None
             self._resting[rollout_id] = driven.rollout.state.seq

@@ -35,6 +35,8 @@ class Driven:
         because: why it waits, or how it ended.
         told_until: set once it is at rest: its last messages are waited for until then.
         is_over: it is at rest and nothing is left to be told.
+        lag_s: seconds after it was due that its last turn began.
+        took_s: seconds its last turn took.
     """
 
     rollout: Rollout
@@ -43,6 +45,8 @@ class Driven:
     because: str = ""
     told_until: datetime | None = None
     is_over: bool = False
+    lag_s: float = 0.0
+    took_s: float = 0.0
 
     @property
     def wakes_at(self) -> datetime:
@@ -87,6 +91,8 @@ def take_turn(driven: Driven, *, must_stop: Callable[[], bool]) -> None:
     Raises `LeaseLost`, and what a tick raises.
     """
     rollout, clock = driven.rollout, driven.rollout.clock
+    began_at = clock.now()
+    driven.lag_s = max(0.0, (began_at - driven.wakes_at).total_seconds())
     try:
         rollout.keep_lease()
         if driven.teller is not None:
@@ -99,6 +105,7 @@ def take_turn(driven: Driven, *, must_stop: Callable[[], bool]) -> None:
         # Nothing is done without the journal; it may come back (a full disk, a lock).
         driven.because = error.message
         driven.due_at = clock.now() + timedelta(seconds=JOURNAL_RETRY_S)
+    driven.took_s = max(0.0, (clock.now() - began_at).total_seconds())
 
 
 def let_go(driven: Driven, *, limit_s: float = 0.0) -> None:
