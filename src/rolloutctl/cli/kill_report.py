@@ -69,6 +69,14 @@ def concluded(console: Console, killed: Sequence[tuple[str, Sequence[KillReport]
     ]
     if not stuck:
         return ExitCode.DONE
+    missed = [one for _, reports in killed for one in reports if not one.confirmed]
+    if all(one.is_refused for one in missed):
+        console.talk(
+            "error: STUCK: refused, nothing was written, and what was served still is; "
+            "page somebody unless you meant something else\n"
+            "  hint: correct what is said above and give the same command again"
+        )
+        return ExitCode.STUCK
     named = [f"rolloutctl kill {rollout_id}" for rollout_id in stuck if rollout_id]
     again = f"kill again: {', '.join(named)}" if named else "kill again"
     console.talk(

@@ -39,11 +39,16 @@ class KillOrder(NamedTuple):
     provider: Provider
 
 
+#: What a provider raises when it will never do it.
+_REFUSALS = (Unauthorized, Rejected, NotFound)
+
+
 class KillReport(NamedTuple):
     """What the kill reached on one target.
 
     `zero_at_s` is the first observation of zero, `settled_at_s` the one after which no
     older write can land; both in seconds since the kill began, None if not reached.
+    `is_refused`: the provider said no for good each time, and nothing was written.
     """
 
     target: str
@@ -54,6 +59,7 @@ class KillReport(NamedTuple):
     message: str = ""
     changed: str = ""
     untouched: str = ""
+    is_refused: bool = False
 
 
 #: Runs the kills of several targets: (one call a target, seconds for all of them).
@@ -132,6 +138,7 @@ class _Attempt:
         self.unsettled_s = 0.0
         self.failures = 0
         self.permanent = 0
+        self.may_have_written = False
 
     def since_s(self) -> float:
         """Seconds since the kill began."""
@@ -144,7 +151,9 @@ def _kill_one(order: KillOrder, clock: Clock, began: datetime, *, limit_s: float
     try:
         while not _confirmed(attempt):
             wait_s = retry_s(attempt.failures)
-            if attempt.permanent >= PERMANENT_TRIES or _is_over(attempt, wait_s):
+            if attempt.permanent >= PERMANENT_TRIES:
+                return attempt.report._replace(is_refused=not attempt.may_have_written)
+            if _is_over(attempt, wait_s):
                 return attempt.report
             clock.sleep(wait_s)
     except Exception as error:  # noqa: BLE001 - the other targets' report must still be printed
@@ -206,8 +215,10 @@ def _write_control(attempt: _Attempt) -> bool:
     try:
         receipt = order.provider.kill(order.target, timeout_s=KILL_CALL_S)
     except RolloutctlError as error:
+        attempt.may_have_written |= not isinstance(error, _REFUSALS)
         _note_error(attempt, error)
         return False
+    attempt.may_have_written = True
     attempt.unsettled_s = receipt.unsettled_s
     attempt.report = attempt.report._replace(
         changed=receipt.changed, untouched=receipt.untouched, message=""
@@ -225,7 +236,7 @@ def _see(attempt: _Attempt) -> Observation | None:
 
 
 def _note_error(attempt: _Attempt, error: RolloutctlError) -> None:
-    if isinstance(error, Unauthorized | Rejected | NotFound):
+    if isinstance(error, _REFUSALS):
         attempt.permanent += 1
     text = f"{error.message} ({error.hint})" if error.hint else error.message
     attempt.report = attempt.report._replace(message=text)

@@ -25,7 +25,7 @@ def kill_text(killed: Killed, width: int, not_killed: NotKilled = _NONE) -> str:
     """A table; times count from the kill's start."""
     rows = [
         (
-            "killed" if report.confirmed else "NOT CONFIRMED",
+            _result(report),
             _seconds(report.zero_at_s),
             _seconds(report.settled_at_s),
             report.address,
@@ -60,6 +60,7 @@ def kill_document(killed: Killed, not_killed: NotKilled = _NONE) -> Mapping[str,
                 "target": report.target,
                 "address": report.address,
                 "confirmed": report.confirmed,
+                "refused": report.is_refused,
                 "zero_at_s": report.zero_at_s,
                 "settled_at_s": report.settled_at_s,
                 "message": report.message,
@@ -74,6 +75,12 @@ def kill_document(killed: Killed, not_killed: NotKilled = _NONE) -> Mapping[str,
             for rollout_id, message in not_killed.items()
         ],
     }
+
+
+def _result(report: KillReport) -> str:
+    if report.confirmed:
+        return "killed"
+    return "NOT KILLED" if report.is_refused else "NOT CONFIRMED"
 
 
 def _seconds(value: float | None) -> str:
