@@ -49,6 +49,8 @@ def report_rollouts(
         unrecorded=[line for one in killed for line in one.unrecorded],
         not_killed={one.rollout_id: one.failure for one in killed if one.failure},
     )
+    if fenced := [one.rollout_id for one in killed if _is_fenced(one)]:
+        console.talk(f"fenced, nothing of it is written any more: {', '.join(fenced)}")
     for one in killed:
         if one.failure:
             console.talk(
@@ -62,6 +64,12 @@ def report_rollouts(
     return code
 
 
+def _is_fenced(one: Killed) -> bool:
+    """SAFETY: said only where the journal took the fence."""
+    recorded = one.end is not None and not one.end.journal_error
+    return bool(one.rollout_id) and not one.unrecorded and recorded
+
+
 def concluded(console: Console, killed: Sequence[tuple[str, Sequence[KillReport]]]) -> ExitCode:
     """Exit 0 if all of it is confirmed; otherwise says what has to be done."""
     stuck = [
@@ -69,15 +77,15 @@ def concluded(console: Console, killed: Sequence[tuple[str, Sequence[KillReport]
     ]
     if not stuck:
         return ExitCode.DONE
+    named = [f"rolloutctl kill {rollout_id}" for rollout_id in stuck if rollout_id]
     missed = [one for _, reports in killed for one in reports if not one.confirmed]
-    if all(one.is_refused for one in missed):
+    if not named and all(one.is_refused for one in missed):
         console.talk(
             "error: STUCK: refused, nothing was written, and what was served still is; "
             "page somebody unless you meant something else\n"
             "  hint: correct what is said above and give the same command again"
         )
         return ExitCode.STUCK
-    named = [f"rolloutctl kill {rollout_id}" for rollout_id in stuck if rollout_id]
     again = f"kill again: {', '.join(named)}" if named else "kill again"
     console.talk(
         "error: STUCK: not confirmed; page somebody\n"
