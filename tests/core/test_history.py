@@ -96,6 +96,17 @@ def test_a_phase_begins_with_the_last_event_that_turned_it():
     assert history.phase_at == AT + timedelta(seconds=2)
 
 
+def test_promoting_a_step_that_waits_turns_the_phase_and_leaving_another_does_not():
+    """The question is answered by leaving its step; a running step goes on running."""
+    left = ev.StepLeft(step=0, because="promoted")
+    asked = ev.Asked(step=0, question="go on?")
+
+    assert course(asked, ev.Notified(notifier="hook", of_seq=2), left).phase_at == (
+        AT + timedelta(seconds=4)
+    )
+    assert course(ev.Resumed(actor=ACTOR), left).phase_at == AT + timedelta(seconds=2)
+
+
 def test_a_target_that_cannot_be_read_is_trouble_until_somebody_saw_it():
     """A look and a write are told apart."""
     unread = ev.ApplyFailed(key="look:llm", target="llm", why=ev.Why.UNAVAILABLE, message="gone")

@@ -50,6 +50,7 @@ def history_of(records: Iterable[ev.Recorded]) -> History:
     """The course that these events tell, from the first one on."""
     edits = Edits()
     phase_at: datetime | None = None
+    waits = False
     troubles: dict[str, Trouble] = {}
     judged: dict[str, ev.GateRecord] = {}
     overwritten: dict[str, Observation] = {}
@@ -61,8 +62,9 @@ def history_of(records: Iterable[ev.Recorded]) -> History:
         if edit is not None:
             overwritten[target] = edit
         seen.update(dict.fromkeys(_seen_by(event, target), recorded.at))
-        if isinstance(event, _TURNS):
-            phase_at = recorded.at
+        if isinstance(event, _TURNS) or (waits and isinstance(event, ev.StepLeft)):
+            # A step that is left while it waits was promoted: that ends the wait as well.
+            phase_at, waits = recorded.at, isinstance(event, ev.Asked | ev.Paused)
         elif isinstance(event, ev.GateJudged):
             judged[event.gate] = event.record
         elif isinstance(event, ev.ApplyFailed) and target:
