@@ -158,6 +158,8 @@ def test_ctrl_c_leaves_the_rollout_where_it_is_and_the_terminal_as_it_was(place,
     assert screen.end() == 130
     assert "interrupted: r-1 stays where it is" in screen.text
     assert "UNWATCHED" in screen.text
+    assert re.search(r"driver +nobody", screen.text), "the picture that stays does not lie"
+    assert "this terminal" not in screen.text
     assert screen.echoes
     assert place.served() == (500, 0)
 

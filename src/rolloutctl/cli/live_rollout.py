@@ -139,17 +139,20 @@ class LiveView:
         for name, record in state.gates.items():
             self._course.glance(name, record)
         decision = decide(rollout.playbook, state, kinds, now)
+        # The last picture stays on the screen when nobody drives here any more.
+        drives_here = self._is_driven_here and not self._picture.is_over
+        lease = None if self._is_driven_here else outlook.lease
         return Scene(
             standing=Standing(
                 view=View(playbook=rollout.playbook, state=state, kinds=kinds, now=now),
                 decision=decision,
-                lease=rollout.lease if self._is_driven_here else outlook.lease,
+                lease=rollout.lease if drives_here else lease,
                 history=self._course.history(),
             ),
             course=self._course,
             alarm=outlook.alarm,
             pulse=self._pulse(decision),
-            is_driven_here=self._is_driven_here,
+            is_driven_here=drives_here,
             ask=Ask(question=asked, typed=self._picture.typing) if asked else None,
         )
 
