@@ -73,6 +73,32 @@ def test_the_demo_reaches_full_weight_and_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.glob("rolloutctl-demo-*")) == []
 
 
+def test_a_stage_for_somebody_who_drives_stays_until_ctrl_c(tmp_path):
+    """It says what to type; its playbook lints; no process and no folder is left."""
+    with subprocess.Popen(
+        [COMMAND, "demo", "--hands-on"],
+        env=_environ(tmp_path),
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        lines = list(iter(demo.stdout.readline, "here: Ctrl-C ends the application\n"))
+        folder = Path(lines[1].split()[1])
+        linted = subprocess.run(
+            [COMMAND, "lint", "playbook.yaml"], cwd=folder, env=_environ(tmp_path), check=False
+        )
+        demo.send_signal(signal.SIGINT)
+        code = demo.wait(TIMEOUT_S)
+
+    assert linted.returncode == 0
+    assert code == 0
+    assert any(line.strip().startswith("touch bad") for line in lines)
+    assert not folder.exists()
+    assert _demo_processes(tmp_path) == []
+
+
 def test_the_regression_is_taken_back_and_the_file_restored_to_the_byte(tmp_path):
     """Exit 10, one JSON document that says so, and the kept file is the first one."""
     folder = tmp_path / "kept"

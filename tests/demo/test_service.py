@@ -13,6 +13,7 @@ import pytest
 from openfeature import api
 from prometheus_client.parser import text_string_to_metric_families
 
+from e2e.real_command import until
 from rolloutctl.demo.models import CANARY, CONTROL
 from rolloutctl.demo.service import build_server
 
@@ -33,9 +34,9 @@ def serve(tmp_path):
     """Starts the service on given shares; ends it with the test."""
     running = []
 
-    def start(*, canary_bp=0, shadow_bp=0, is_fragile=False):
+    def start(*, canary_bp=0, shadow_bp=0, is_fragile=False, bad_while=None):
         flags = _write_flags(tmp_path / "flags.json", canary_bp=canary_bp, shadow_bp=shadow_bp)
-        server = build_server(flags, port=0, is_fragile=is_fragile)
+        server = build_server(flags, port=0, is_fragile=is_fragile, bad_while=bad_while)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         running.append((server, thread))
@@ -136,6 +137,23 @@ def test_a_fragile_canary_breaks_down_above_its_share(serve):
 
     assert statuses[:180].count(502) <= 2
     assert statuses[190:].count(502) >= 5
+
+
+def test_the_canary_is_bad_for_as_long_as_a_file_is_there(serve, tmp_path):
+    """Two answers of five fail while it exists, hardly any before and after."""
+    bad = tmp_path / "bad"
+    port = serve(canary_bp=10_000, bad_while=bad)
+
+    def failed_of_40():
+        return [_get(port, f"/ask?user=u{n}")[0] for n in range(40)].count(502)
+
+    before = failed_of_40()
+    bad.touch()
+    until(lambda: failed_of_40() >= 8, "a canary that fails")
+    bad.unlink()
+
+    assert before <= 1
+    until(lambda: failed_of_40() <= 1, "a canary that answers")
 
 
 def test_the_application_follows_a_changed_file(serve, tmp_path):

@@ -84,6 +84,9 @@ def run(
         _document(playbook, gates, records=records, worst=worst),
         lambda: _table(gates, records, console.width),
     )
+    waiting = [name for name, one in records.items() if one.verdict.settles_at is not None]
+    if waiting and not wait_s:
+        console.talk(f"{', '.join(waiting)} need more than one look: give --wait 1m")
     if not acting:
         console.talk("no gate that acts was judged: that is never a pass")
     return EXIT_CODES[worst]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from rolloutctl.cli import start
 from rolloutctl.cli.options import OutputOption
+from rolloutctl.clock import SystemClock
 from rolloutctl.core.json_types import Json
 from rolloutctl.demo import scenario
 from rolloutctl.errors import ExitCode, StuckError
@@ -19,12 +20,18 @@ from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.messages import API_VERSION
 
 ROLLOUT_ID = "llm-demo"
+_STAY_S = 3_600.0
+_COMMAND_WIDTH = 30
 
 
 def run(
     *,
     regression: Annotated[
         bool, typer.Option("--regression", help="The canary goes bad at 25 %: exit 10.")
+    ] = False,
+    hands_on: Annotated[
+        bool,
+        typer.Option("--hands-on", help="Only the application and a playbook; you drive."),
     ] = False,
     keep: Annotated[
         Path | None,
@@ -38,14 +45,16 @@ def run(
     answers, sends it traffic, and runs the playbook as `start --auto` does: shadow, 5 %, 25 %,
     50 %, 100 %, with seconds for hours. Takes less than a minute, once it is installed.
 
+    With --hands-on nothing is driven: the application and its traffic run until Ctrl-C, and
+    the commands to try in another terminal are printed.
+
     Example: rolloutctl demo --regression
     """
     console = Console(output=output)
-    outcome = scenario.run(
-        scenario.Options(is_regression=regression, keep=keep),
-        drive=lambda stage: _drive(stage, console),
-        tell=console.talk,
-    )
+    options = scenario.Options(is_regression=regression, keep=keep, is_hands_on=hands_on)
+    if hands_on:
+        return _stay(options, console)
+    outcome = scenario.run(options, drive=lambda stage: _drive(stage, console), tell=console.talk)
     _report(console, outcome, keep)
     if outcome.exit_code == ExitCode.JUDGED_BAD and not outcome.flags_as_before:
         raise StuckError(
@@ -54,6 +63,56 @@ def run(
             "rolloutctl demo --regression --keep DIR",
         )
     return ExitCode(outcome.exit_code)
+
+
+def _stay(options: scenario.Options, console: Console) -> ExitCode:
+    """Keeps the stage up for somebody who drives from another terminal, until Ctrl-C."""
+    clock = SystemClock()
+
+    def stay(stage: scenario.Stage) -> ExitCode:
+        console.data(_to_try(stage))
+        with suppress(KeyboardInterrupt):
+            while True:
+                clock.sleep(_STAY_S)
+        return ExitCode.DONE
+
+    scenario.run(options, drive=stay, tell=console.talk)
+    console.talk("demo: the application has stopped")
+    if options.keep is not None:
+        console.talk(
+            f"the pieces are in {options.keep.resolve()}; its README.txt says how to play on"
+        )
+    return ExitCode.DONE
+
+
+def _to_try(stage: scenario.Stage) -> str:
+    """What to type in another terminal, in the order in which it teaches most."""
+    program, folder = shlex.quote(scenario.command()), shlex.quote(str(stage.folder))
+    flag = shlex.quote(f"flagd-file://{stage.flags}#llm-model")
+    rows = (
+        (f"{program} plan playbook.yaml", "what would be written, and what the gates can see"),
+        (f"{program} start playbook.yaml", "drive it; the questions are asked there"),
+        (f"touch {scenario.BAD}", f"the new model goes bad; rm {scenario.BAD} mends it"),
+        (f"{program} watch", "look on from a third terminal; status and explain too"),
+        (f"{program} promote ROLLOUT", "do not wait for the hold; pause, resume, rollback"),
+        (f"{program} kill {flag} --to gpt-4 --shadow llm-shadow", "everybody back, now"),
+    )
+    return "\n".join(
+        (
+            "in another terminal:",
+            f"  cd {folder}",
+            f"  export ROLLOUTCTL_STORE={shlex.quote(str(stage.store))}",
+            *(_row(command, meaning) for command, meaning in rows),
+            "here: Ctrl-C ends the application",
+        )
+    )
+
+
+def _row(command: str, meaning: str) -> str:
+    """A command and what it does; below it where the command is long."""
+    if len(command) > _COMMAND_WIDTH:
+        return f"  {command}\n  {'':<{_COMMAND_WIDTH}}  {meaning}"
+    return f"  {command:<{_COMMAND_WIDTH}}  {meaning}"
 
 
 def _drive(stage: scenario.Stage, console: Console) -> ExitCode:

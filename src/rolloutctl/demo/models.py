@@ -92,7 +92,7 @@ class Backend:
     FEEDBACK_EVERY = 5
 
     def __init__(self, model: Model, *, seed: int = 1) -> None:
-        self._model = model
+        self._healthy = self._model = model
         self._random = random.Random(f"{model.name}/{seed}")  # noqa: S311 - simulation
         self._solving = random.Random(f"{model.name}/{seed}/solved")  # noqa: S311 - simulation
         self._lock = threading.Lock()
@@ -100,7 +100,12 @@ class Backend:
     def break_down(self) -> None:
         """From now on the model is bad."""
         with self._lock:
-            self._model = gone_bad(self._model)
+            self._model = gone_bad(self._healthy)
+
+    def recover(self) -> None:
+        """From now on it is as it was in the beginning."""
+        with self._lock:
+            self._model = self._healthy
 
     def draw(self) -> Answer:
         """The next answer; the caller waits its `latency_s`."""

@@ -7,6 +7,7 @@ must drive exactly what `rolloutctl start --auto` drives.
 from __future__ import annotations
 
 import http.client
+import re
 import shlex
 import shutil
 import signal
@@ -27,17 +28,28 @@ from rolloutctl.errors import Unavailable, UsageError
 WARM_ANSWERS = 60
 WARM_TIMEOUT_S = 20.0
 _POLL_S = 0.1
+_ALL_DAY = ("--seconds", "86400")
+_HURRIED = "a rollout of two days, with\n# seconds where a real one has hours"
+_HOLD = re.compile(r"(- \{.*hold: )\d+s")
 _SCRAPE_TIMEOUT_S = 2.0
 _SCRAPE_MAX_BYTES = 1_000_000
 _FLAGS_DEFAULT = "flags: {default: /etc/flagd/flags.json}"
+#: The canary of a stage is bad while this file is in its folder.
+BAD = "bad"
+#: How long each step holds where a person plays, in seconds.
+HANDS_ON_HOLD_S = 30
 _METRICS_DEFAULT = 'metrics: {default: "http://127.0.0.1:8100/metrics"}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user asked for. `keep` is the folder to leave the pieces in."""
+    """What the user asked for. `keep` is the folder to leave the pieces in.
+
+    `is_hands_on`: nothing is driven; the playbook holds as long as people need to look.
+    """
 
     is_regression: bool = False
+    is_hands_on: bool = False
     keep: Path | None = None
 
 
@@ -79,7 +91,7 @@ def run(options: Options, *, drive: Drive, tell: Tell) -> Outcome:
         flags = folder / "flags.json"
         before = _template("flags.json").encode()
         flags.write_bytes(before)
-        stage = stack.enter_context(_application(folder, flags, options.is_regression))
+        stage = stack.enter_context(_application(folder, flags, options))
         if options.keep is not None:
             (folder / "README.txt").write_text(_instructions(stage), encoding="utf-8")
         tell(f"the demo's application answers at {stage.url}, with traffic")
@@ -89,36 +101,47 @@ def run(options: Options, *, drive: Drive, tell: Tell) -> Outcome:
 
 
 @contextmanager
-def _application(folder: Path, flags: Path, is_regression: bool) -> Iterator[Stage]:  # noqa: FBT001 - private, named at the call
+def _application(folder: Path, flags: Path, options: Options) -> Iterator[Stage]:
     """The service and its traffic, warm; both ended on the way out."""
     with ExitStack() as stack:
-        arguments = ["--flags", str(flags), *(["--regression"] if is_regression else [])]
+        arguments = ["--flags", str(flags), "--bad-while", str(folder / BAD)]
+        arguments += ["--regression"] if options.is_regression else []
         service = processes.start("rolloutctl.demo.service", arguments, log=folder / "service.log")
         stack.callback(processes.end, service)
         port = int(service.first_line.removeprefix("port "))
         url = f"http://127.0.0.1:{port}"
         traffic = processes.start(
-            "rolloutctl.demo.traffic", ["--url", url], log=folder / "traffic.log"
+            "rolloutctl.demo.traffic",
+            ["--url", url, *(_ALL_DAY if options.is_hands_on else ())],
+            log=folder / "traffic.log",
         )
         stack.callback(processes.end, traffic)
         _wait_until_warm(port, service)
         yield Stage(
             folder=folder,
             flags=flags,
-            playbook=_write_playbook(folder, flags, url),
+            playbook=_write_playbook(folder, flags, url, is_hands_on=options.is_hands_on),
             store=folder / "journal.db",
             url=url,
         )
 
 
-def _write_playbook(folder: Path, flags: Path, url: str) -> Path:
-    """The template with this run's file and address as the defaults of its inputs."""
+def _write_playbook(folder: Path, flags: Path, url: str, *, is_hands_on: bool) -> Path:
+    """The template with this run's file and address as the defaults of its inputs.
+
+    For people it holds longer, and asks before it goes to everybody.
+    """
     text = _template("playbook.yaml")
     for old, new in (
         (_FLAGS_DEFAULT, f'flags: {{default: "{flags}"}}'),
         (_METRICS_DEFAULT, f'metrics: {{default: "{url}/metrics"}}'),
     ):
         text = text.replace(old, new)
+    if is_hands_on:
+        text = _HOLD.sub(rf"\g<1>{HANDS_ON_HOLD_S}s", text)
+        text = text.replace("{canary: 50%,", "{canary: 50%, confirm: true,")
+        text = text.replace("deadline: 3m", "deadline: 2h")
+        text = text.replace(_HURRIED, "steps of half\n# a minute")
     path = folder / "playbook.yaml"
     path.write_text(text, encoding="utf-8")
     return path

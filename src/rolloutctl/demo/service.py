@@ -3,6 +3,7 @@
 `GET /ask?user=ID` answers as the flags say, `GET /metrics` is for Prometheus,
 `GET /healthz` says that it is up. Run by hand:
 `python -m rolloutctl.demo.service --flags flags.json --port 8100 [--regression]`.
+With `--bad-while FILE` the canary is bad for as long as that file exists.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ SHADOW_THREADS = 8
 #: A silent connection is closed after so many seconds.
 IDLE_S = 60
 USER_LENGTH_MAX = 200
+#: How often the file of `--bad-while` is looked for, in seconds.
+LOOK_S = 0.2
 
 
 class Application:
@@ -43,6 +46,20 @@ class Application:
         self._clock = SystemClock()
         self._shadow_slots = threading.BoundedSemaphore(SHADOWS_MAX)
         self._shadow_pool = ThreadPoolExecutor(SHADOW_THREADS, thread_name_prefix="shadow")
+
+    def follow(self, bad_while: Path) -> None:
+        """Breaks the canary while the file exists; looks from a thread of its own."""
+        threading.Thread(target=self._follow, args=(bad_while,), daemon=True).start()
+
+    def _follow(self, bad_while: Path) -> None:
+        was_bad = False
+        while True:
+            is_bad = bad_while.exists()
+            if is_bad != was_bad:
+                backend = self._backends[CANARY]
+                backend.break_down() if is_bad else backend.recover()
+                was_bad = is_bad
+            self._clock.sleep(LOOK_S)
 
     def answer(self, user: str) -> Answer:
         """The live answer to one user's question; mirrors it if the flag says so."""
@@ -125,9 +142,13 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed wants a socket
 
 
-def build_server(flags_path: Path, *, port: int, is_fragile: bool) -> ThreadingHTTPServer:
+def build_server(
+    flags_path: Path, *, port: int, is_fragile: bool, bad_while: Path | None = None
+) -> ThreadingHTTPServer:
     """A bound server on loopback; port 0 takes a free one. The caller serves and closes."""
     application = Application(Flags(flags_path), is_fragile=is_fragile)
+    if bad_while is not None:
+        application.follow(bad_while)
     handler = type("Handler", (_Handler,), {"application": application})
     return _Server((HOST, port), handler)
 
@@ -140,12 +161,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--regression", action="store_true", help="the canary goes bad as its share reaches 25%%"
     )
+    parser.add_argument(
+        "--bad-while", type=Path, metavar="FILE", help="the canary is bad while FILE exists"
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     options = parser.parse_args(arguments)
     lifeline.end_on_sigterm()
     if options.with_parent:
         lifeline.end_with_parent()
-    server = build_server(options.flags, port=options.port, is_fragile=options.regression)
+    server = build_server(
+        options.flags,
+        port=options.port,
+        is_fragile=options.regression,
+        bad_while=options.bad_while,
+    )
     sys.stdout.write(f"port {server.server_address[1]}\n")
     sys.stdout.flush()
     try:
