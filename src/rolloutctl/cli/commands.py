@@ -39,6 +39,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("backtest", "backtest", "Run the playbook over recorded metrics."),
             Entry("abtest", "abtest", "Size an A/B test; judge the counts of one."),
             Entry("schema", "schema", "Print the playbook's JSON Schema for editors."),
+            Entry("completions", "completions", "Print the script for bash, zsh or fish."),
         ),
     ),
     (

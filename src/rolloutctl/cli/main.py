@@ -24,6 +24,8 @@ GC_THRESHOLD = 50_000
 #: Commands whose data is all they do: lost data is their failure. The exit code of the others
 #: says what became of the rollout, whoever reads it.
 READING = frozenset({"list", "status", "explain", "schema", "lint", "plan"})
+#: What the shells' completions ask with; not for people (`cli.completion.values`).
+COMPLETE = "__complete"
 #: Set to 1 to see the traceback of an uncaught error.
 DEBUG_VARIABLE = "ROLLOUTCTL_DEBUG"
 
@@ -36,10 +38,23 @@ def main() -> None:
     import gc  # noqa: PLC0415 - as above
     import os  # noqa: PLC0415 - same
 
+    if sys.argv[1:2] == [COMPLETE]:
+        _complete(sys.argv[2:], os.environ)
+        return
     gc.set_threshold(GC_THRESHOLD)
     code = int(run(sys.argv[1:], os.environ))
     gc.freeze()  # the interpreter's own end would look for cycles in everything once more: 8 ms
     sys.exit(code)
+
+
+def _complete(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Answers a shell at a TAB, or says nothing: an error has no place in a prompt."""
+    from contextlib import suppress  # noqa: PLC0415 - as above
+
+    from rolloutctl.cli.completion.values import answer  # noqa: PLC0415 - as above
+
+    with suppress(Exception):
+        answer(arguments, environ)
 
 
 def run(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:

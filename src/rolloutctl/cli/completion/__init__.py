@@ -1,0 +1,1 @@
+"""What shells know of the command line: scripts for them, and answers at a TAB."""
