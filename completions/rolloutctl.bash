@@ -7,14 +7,28 @@ _rolloutctl_takes() {
     case "$1 $2" in
         "/demo --keep")
             takes=folder ;;
-        "/demo --output" | "/demo -o" | "/lint --output" | "/lint -o" | "/doctor --output" | "/doctor -o" | "/plan --output" | "/plan -o" | "/check --output" | "/check -o" | "/verify --output" | "/verify -o" | "/simulate --output" | "/simulate -o" | "/certify --output" | "/certify -o" | "/backtest --output" | "/backtest -o" | "/abtest/size --output" | "/abtest/size -o" | "/abtest/analyze --output" | "/abtest/analyze -o" | "/start --output" | "/start -o" | "/status --output" | "/status -o" | "/watch --output" | "/watch -o" | "/list --output" | "/list -o" | "/wait --output" | "/wait -o" | "/approve --output" | "/approve -o" | "/reject --output" | "/reject -o" | "/promote --output" | "/promote -o" | "/pause --output" | "/pause -o" | "/resume --output" | "/resume -o" | "/rollback --output" | "/rollback -o" | "/abort --output" | "/abort -o" | "/explain --output" | "/explain -o" | "/kill --output" | "/kill -o" | "/tick --output" | "/tick -o" | "/agent --output" | "/agent -o")
+        "/demo --output" | "/demo -o" | "/advise --output" | "/advise -o" | "/lint --output" | "/lint -o" | "/doctor --output" | "/doctor -o" | "/plan --output" | "/plan -o" | "/check --output" | "/check -o" | "/verify --output" | "/verify -o" | "/simulate --output" | "/simulate -o" | "/certify --output" | "/certify -o" | "/backtest --output" | "/backtest -o" | "/abtest/size --output" | "/abtest/size -o" | "/abtest/analyze --output" | "/abtest/analyze -o" | "/start --output" | "/start -o" | "/status --output" | "/status -o" | "/watch --output" | "/watch -o" | "/list --output" | "/list -o" | "/wait --output" | "/wait -o" | "/approve --output" | "/approve -o" | "/reject --output" | "/reject -o" | "/promote --output" | "/promote -o" | "/pause --output" | "/pause -o" | "/resume --output" | "/resume -o" | "/rollback --output" | "/rollback -o" | "/abort --output" | "/abort -o" | "/explain --output" | "/explain -o" | "/kill --output" | "/kill -o" | "/tick --output" | "/tick -o" | "/agent --output" | "/agent -o")
             takes=choice choices='table json ndjson yaml' ;;
+        "/advise --change")
+            takes=choice choices='model prompt feature config service infrastructure' ;;
+        "/advise --goal")
+            takes=choice choices='safe better switch' ;;
+        "/advise --back")
+            takes=choice choices='seconds minutes' ;;
+        "/init --strategy")
+            takes=choice choices='shadow-canary canary ab-test blue-green blue-green-canary' ;;
+        "/init --provider")
+            takes=choice choices='flagd-file unleash launchdarkly' ;;
+        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
+            takes=nothing ;;
+        "/init --control" | "/init --canary" | "/kill --to")
+            takes=arm ;;
+        "/init --source")
+            takes=source choices='prometheus openmetrics' ;;
         "/lint --input" | "/lint -i" | "/doctor --input" | "/doctor -i" | "/plan --input" | "/plan -i" | "/check --input" | "/check -i" | "/verify --input" | "/verify -i" | "/simulate --input" | "/simulate -i" | "/certify --input" | "/certify -i" | "/backtest --input" | "/backtest -i" | "/abtest/size --input" | "/abtest/size -i" | "/start --input" | "/start -i" | "/kill --input" | "/kill -i")
             takes=input ;;
         "/doctor --store" | "/plan --store" | "/backtest --csv" | "/backtest --incidents" | "/abtest/analyze --csv" | "/start --store" | "/status --store" | "/watch --store" | "/list --store" | "/wait --store" | "/approve --store" | "/reject --store" | "/promote --store" | "/pause --store" | "/resume --store" | "/rollback --store" | "/abort --store" | "/explain --store" | "/kill --store" | "/tick --store" | "/agent --store")
             takes=file ;;
-        "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
-            takes=nothing ;;
         "/check --gate")
             takes=gate ;;
         "/verify --playbook" | "/abtest/size --playbook" | "/kill --playbook")
@@ -33,8 +47,6 @@ _rolloutctl_takes() {
             takes=choice choices='rollback leave' ;;
         "/wait --for")
             takes=choice choices='done human' ;;
-        "/kill --to")
-            takes=arm ;;
         *) return 1 ;;
     esac
 }
@@ -43,7 +55,7 @@ _rolloutctl_argument() {
     takes='' choices='' many=''
     case "$1" in
         '')
-            takes=choice choices='demo lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain kill tick agent' ;;
+            takes=choice choices='demo advise init lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain kill tick agent' ;;
         /lint) takes=playbook many=1 ;;
         /doctor) takes=playbook ;;
         /plan) takes=playbook ;;
@@ -109,7 +121,7 @@ _rolloutctl() {
     cur=${words[last]}
     for ((i = 1; i < last; i++)); do
         case "$path/${words[i]}" in
-            /demo|/lint|/doctor|/plan|/check|/verify|/simulate|/certify|/backtest|/abtest|/abtest/size|/abtest/analyze|/schema|/completions|/start|/status|/watch|/list|/wait|/approve|/reject|/promote|/pause|/resume|/rollback|/abort|/explain|/kill|/tick|/agent) path="$path/${words[i]}"; given=0 ;;
+            /demo|/advise|/init|/lint|/doctor|/plan|/check|/verify|/simulate|/certify|/backtest|/abtest|/abtest/size|/abtest/analyze|/schema|/completions|/start|/status|/watch|/list|/wait|/approve|/reject|/promote|/pause|/resume|/rollback|/abort|/explain|/kill|/tick|/agent) path="$path/${words[i]}"; given=0 ;;
             *)
                 if [[ ${words[i]} == -* ]]; then
                     [[ ${words[i]} != *=* ]] && _rolloutctl_takes "$path" "${words[i]}" && ((i++))
@@ -131,6 +143,10 @@ _rolloutctl() {
             '') _rolloutctl_offer < <(printf '%s\n' --help --version) ;;
             /demo)
                 _rolloutctl_offer < <(printf '%s\n' --regression --hands-on --keep --output --help) ;;
+            /advise)
+                _rolloutctl_offer < <(printf '%s\n' --change --goal --mirror --back --output --help) ;;
+            /init)
+                _rolloutctl_offer < <(printf '%s\n' --strategy --provider --flag --control --canary --place --source --metrics --name --out --force --help) ;;
             /lint)
                 _rolloutctl_offer < <(printf '%s\n' --input --output --help) ;;
             /doctor)

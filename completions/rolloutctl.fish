@@ -32,6 +32,26 @@ complete -c rolloutctl -n '__rolloutctl_at demo' -l hands-on -d 'Only the applic
 complete -c rolloutctl -n '__rolloutctl_at demo' -l keep -d 'Leave flags, playbook and journal in this new folder.' -x -a '(__fish_complete_directories (commandline -ct))'
 complete -c rolloutctl -n '__rolloutctl_at demo' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'
 complete -c rolloutctl -n '__rolloutctl_at demo' -l help -s h -d 'Show the options and an example.'
+complete -c rolloutctl -n '__rolloutctl_chooses' -a advise -d 'Which strategy fits a change, and why.'
+complete -c rolloutctl -n '__rolloutctl_at advise' -l change -d 'What is changed.' -x -a 'model prompt feature config service infrastructure'
+complete -c rolloutctl -n '__rolloutctl_at advise' -l goal -d 'What must be known first.' -x -a 'safe better switch'
+complete -c rolloutctl -n '__rolloutctl_at advise' -l mirror -d 'Requests may be answered twice, the second answer unseen.'
+complete -c rolloutctl -n '__rolloutctl_at advise' -l back -d 'How fast everybody must be back.' -x -a 'seconds minutes'
+complete -c rolloutctl -n '__rolloutctl_at advise' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'
+complete -c rolloutctl -n '__rolloutctl_at advise' -l help -s h -d 'Show the options and an example.'
+complete -c rolloutctl -n '__rolloutctl_chooses' -a init -d 'Write a first playbook that passes lint.'
+complete -c rolloutctl -n '__rolloutctl_at init' -l strategy -d 'See: rolloutctl advise.' -x -a 'shadow-canary canary ab-test blue-green blue-green-canary'
+complete -c rolloutctl -n '__rolloutctl_at init' -l provider -d 'What is written to.' -x -a 'flagd-file unleash launchdarkly'
+complete -c rolloutctl -n '__rolloutctl_at init' -l flag -d 'The flag\'s key.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l control -d 'The variant served today.' -x -a '(__rolloutctl_asks arm)'
+complete -c rolloutctl -n '__rolloutctl_at init' -l canary -d 'The variant to try.' -x -a '(__rolloutctl_asks arm)'
+complete -c rolloutctl -n '__rolloutctl_at init' -l place -d 'The flag file, or the server\'s URL.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l source -d 'Where the numbers come from.' -x -a '(__rolloutctl_asks source)'
+complete -c rolloutctl -n '__rolloutctl_at init' -l metrics -d 'Its URL.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l name -d 'The playbook\'s name.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l out -d 'Default: NAME.yaml; - is stdout.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l force -d 'Replace a file that exists.'
+complete -c rolloutctl -n '__rolloutctl_at init' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a lint -d 'Check playbooks: file:line:column, what is wrong, the fix.'
 complete -c rolloutctl -n '__rolloutctl_at lint' -l input -s i -d 'Sets an input; repeatable.' -x -a '(__rolloutctl_asks input)'
 complete -c rolloutctl -n '__rolloutctl_at lint' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'

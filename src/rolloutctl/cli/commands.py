@@ -23,8 +23,12 @@ class Entry(NamedTuple):
 #: Sections of `--help`, in the order in which a rollout needs them.
 SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
-        "To try it",
-        (Entry("demo", "demo", "A whole rollout on this machine, in less than a minute."),),
+        "To begin",
+        (
+            Entry("demo", "demo", "A whole rollout on this machine, in less than a minute."),
+            Entry("advise", "advise", "Which strategy fits a change, and why."),
+            Entry("init", "init", "Write a first playbook that passes lint."),
+        ),
     ),
     (
         "Before a rollout",

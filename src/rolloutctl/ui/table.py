@@ -9,6 +9,8 @@ from collections.abc import Sequence
 GAP = 2
 #: A column that must give way keeps at least this many characters.
 COLUMN_MIN = 8
+#: And room for its longest word, unless that is an address, which sticks out in any case.
+WORD_MAX = 20
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
@@ -39,10 +41,22 @@ def wrapped(text: str, width: int, *, indent: str = "") -> str:
 
 
 def _fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    """Widths that keep the table within `width`: first between words, then through them."""
+    columns = list(zip(headers, *rows, strict=True))
+    widths = [max(len(cell) for cell in column) for column in columns]
+    words = [
+        max(len(word) for cell in column for word in ("", *cell.split())) for column in columns
+    ]
     room = width - GAP * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > COLUMN_MIN:
-        widths[widths.index(max(widths))] -= 1
+    kept = [max(min(size, WORD_MAX), COLUMN_MIN) for size in words]
+    for floors in (kept, [COLUMN_MIN] * len(widths)):
+        while sum(widths) > room:
+            spare = [
+                size if size > floor else 0 for size, floor in zip(widths, floors, strict=True)
+            ]
+            if not any(spare):
+                break
+            widths[spare.index(max(spare))] -= 1
     return widths
 
 

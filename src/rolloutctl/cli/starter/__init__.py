@@ -1,0 +1,1 @@
+"""How somebody begins: which strategy fits a change, and a first playbook for it."""
