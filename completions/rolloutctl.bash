@@ -19,7 +19,7 @@ _rolloutctl_takes() {
             takes=choice choices='shadow-canary canary ab-test blue-green blue-green-canary' ;;
         "/init --provider")
             takes=choice choices='flagd-file unleash launchdarkly' ;;
-        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
+        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/report --out" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
             takes=nothing ;;
         "/init --control" | "/init --canary" | "/kill --to")
             takes=arm ;;
@@ -27,7 +27,7 @@ _rolloutctl_takes() {
             takes=source choices='prometheus openmetrics' ;;
         "/lint --input" | "/lint -i" | "/doctor --input" | "/doctor -i" | "/plan --input" | "/plan -i" | "/check --input" | "/check -i" | "/verify --input" | "/verify -i" | "/simulate --input" | "/simulate -i" | "/certify --input" | "/certify -i" | "/backtest --input" | "/backtest -i" | "/abtest/size --input" | "/abtest/size -i" | "/start --input" | "/start -i" | "/kill --input" | "/kill -i")
             takes=input ;;
-        "/doctor --store" | "/plan --store" | "/backtest --csv" | "/backtest --incidents" | "/abtest/analyze --csv" | "/start --store" | "/status --store" | "/watch --store" | "/list --store" | "/wait --store" | "/approve --store" | "/reject --store" | "/promote --store" | "/pause --store" | "/resume --store" | "/rollback --store" | "/abort --store" | "/explain --store" | "/kill --store" | "/tick --store" | "/agent --store")
+        "/doctor --store" | "/plan --store" | "/backtest --csv" | "/backtest --incidents" | "/abtest/analyze --csv" | "/start --store" | "/status --store" | "/watch --store" | "/list --store" | "/wait --store" | "/approve --store" | "/reject --store" | "/promote --store" | "/pause --store" | "/resume --store" | "/rollback --store" | "/abort --store" | "/explain --store" | "/report --store" | "/kill --store" | "/tick --store" | "/agent --store")
             takes=file ;;
         "/check --gate")
             takes=gate ;;
@@ -47,6 +47,8 @@ _rolloutctl_takes() {
             takes=choice choices='rollback leave' ;;
         "/wait --for")
             takes=choice choices='done human' ;;
+        "/report --format" | "/report -f")
+            takes=choice choices='html markdown' ;;
         *) return 1 ;;
     esac
 }
@@ -55,7 +57,7 @@ _rolloutctl_argument() {
     takes='' choices='' many=''
     case "$1" in
         '')
-            takes=choice choices='demo advise init lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain kill tick agent' ;;
+            takes=choice choices='demo advise init lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain report kill tick agent' ;;
         /lint) takes=playbook many=1 ;;
         /doctor) takes=playbook ;;
         /plan) takes=playbook ;;
@@ -79,6 +81,7 @@ _rolloutctl_argument() {
         /rollback) takes=rollout ;;
         /abort) takes=rollout ;;
         /explain) takes=rollout ;;
+        /report) takes=rollout ;;
         /kill) takes=subject ;;
     esac
 }
@@ -121,7 +124,7 @@ _rolloutctl() {
     cur=${words[last]}
     for ((i = 1; i < last; i++)); do
         case "$path/${words[i]}" in
-            /demo|/advise|/init|/lint|/doctor|/plan|/check|/verify|/simulate|/certify|/backtest|/abtest|/abtest/size|/abtest/analyze|/schema|/completions|/start|/status|/watch|/list|/wait|/approve|/reject|/promote|/pause|/resume|/rollback|/abort|/explain|/kill|/tick|/agent) path="$path/${words[i]}"; given=0 ;;
+            /demo|/advise|/init|/lint|/doctor|/plan|/check|/verify|/simulate|/certify|/backtest|/abtest|/abtest/size|/abtest/analyze|/schema|/completions|/start|/status|/watch|/list|/wait|/approve|/reject|/promote|/pause|/resume|/rollback|/abort|/explain|/report|/kill|/tick|/agent) path="$path/${words[i]}"; given=0 ;;
             *)
                 if [[ ${words[i]} == -* ]]; then
                     [[ ${words[i]} != *=* ]] && _rolloutctl_takes "$path" "${words[i]}" && ((i++))
@@ -199,6 +202,8 @@ _rolloutctl() {
                 _rolloutctl_offer < <(printf '%s\n' --reason --store --output --help) ;;
             /explain)
                 _rolloutctl_offer < <(printf '%s\n' --replay --all --store --output --help) ;;
+            /report)
+                _rolloutctl_offer < <(printf '%s\n' --format --out --force --store --help) ;;
             /kill)
                 _rolloutctl_offer < <(printf '%s\n' --to --shadow --playbook --all --input --reason --store --output --help) ;;
             /tick)

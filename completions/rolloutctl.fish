@@ -247,6 +247,13 @@ complete -c rolloutctl -n '__rolloutctl_at explain' -l store -d 'The journal\'s 
 complete -c rolloutctl -n '__rolloutctl_at explain' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'
 complete -c rolloutctl -n '__rolloutctl_at explain' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_at explain' -a '(__rolloutctl_asks rollout)'
+complete -c rolloutctl -n '__rolloutctl_chooses' -a report -d 'Write it as one HTML file, or as Markdown.'
+complete -c rolloutctl -n '__rolloutctl_at report' -l format -s f -d 'One HTML file, or Markdown.' -x -a 'html markdown'
+complete -c rolloutctl -n '__rolloutctl_at report' -l out -d 'Default: ROLLOUT.html or .md; - is stdout.' -x
+complete -c rolloutctl -n '__rolloutctl_at report' -l force -d 'Replace a file that exists.'
+complete -c rolloutctl -n '__rolloutctl_at report' -l store -d 'The journal\'s file. Default: $ROLLOUTCTL_STORE, else the platform\'s state directory.' -x -a '(__fish_complete_path (commandline -ct))'
+complete -c rolloutctl -n '__rolloutctl_at report' -l help -s h -d 'Show the options and an example.'
+complete -c rolloutctl -n '__rolloutctl_at report' -a '(__rolloutctl_asks rollout)'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a kill -d 'Control for everybody, now, past plan and gates.'
 complete -c rolloutctl -n '__rolloutctl_at kill' -l to -d 'The safe arm\'s value.' -x -a '(__rolloutctl_asks arm)'
 complete -c rolloutctl -n '__rolloutctl_at kill' -l shadow -d 'With an address: its shadow flag.' -x

@@ -62,6 +62,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("rollback", "rollback", "Write the restore points back, verified."),
             Entry("abort", "rollback", "The same as rollback."),
             Entry("explain", "explain", "Every decision: query, numbers, threshold, reason."),
+            Entry("report", "report", "Write it as one HTML file, or as Markdown."),
         ),
     ),
     (

@@ -25,6 +25,7 @@ WITH_STORE = (
     "rollback",
     "abort",
     "explain",
+    "report",
     "kill",
     "tick",
     "agent",

@@ -100,17 +100,24 @@ def story_text(
         width: columns to fold at.
         notes: by event number, a line to put below it (a verdict replayed differently).
     """
+    lines = story_lines(records, notes=notes)
+    return "\n".join(_paragraph(*line, width) for line in lines)
+
+
+def story_lines(
+    records: Iterable[ev.Recorded], *, notes: Mapping[int, str] | None = None
+) -> list[tuple[ev.Recorded, str, str]]:
+    """The story's lines: the event each stands for, its indent, its text."""
     story, notes = _Story(), notes or {}
-    parts: list[tuple[int, str]] = []
+    lines: list[tuple[ev.Recorded, str, str]] = []
     for recorded in records:
-        parts += [(line[0].seq, _paragraph(*line, width)) for line in story.lines_of(recorded)]
+        lines += story.lines_of(recorded)
         note = notes.get(recorded.seq, "")
         if note:
-            parts.append((recorded.seq, _paragraph(recorded, "  ", note, width)))
-    rest = story.flushed(is_waited_for=True)
-    parts += [(line[0].seq, _paragraph(*line, width)) for line in rest]
+            lines.append((recorded, "  ", note))
+    lines += story.flushed(is_waited_for=True)
     # What a gate said last is known only once something followed from it.
-    return "\n".join(text for _, text in sorted(parts, key=lambda part: part[0]))
+    return sorted(lines, key=lambda line: line[0].seq)
 
 
 def _paragraph(recorded: ev.Recorded, indent: str, text: str, width: int) -> str:
