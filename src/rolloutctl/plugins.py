@@ -28,7 +28,11 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "openmetrics": "rolloutctl.sources.openmetrics:OpenMetrics",
         "alertmanager": "rolloutctl.sources.prometheus:Alertmanager",
     },
-    "notifiers": {"webhook": "rolloutctl.notifiers.webhook:Webhook"},
+    "notifiers": {
+        "webhook": "rolloutctl.notifiers.webhook:Webhook",
+        "slack": "rolloutctl.notifiers.slack:Slack",
+        "pagerduty": "rolloutctl.notifiers.pagerduty:PagerDuty",
+    },
     "gates": {
         "alerts": "rolloutctl.gates.alerts:Alerts",
         "budget": "rolloutctl.gates.budget:Budget",

@@ -234,9 +234,9 @@ def test_a_notifier_that_fails_for_a_while_is_tried_again():
     """Three tries; the second pause is longer."""
     listener, pauses = Listener(Unavailable("503"), Unavailable("503")), []
 
-    error = deliver(listener, "message", tries=3, sleep=pauses.append)
+    told = deliver(listener, "message", tries=3, sleep=pauses.append)
 
-    assert error == ""
+    assert told.error == ""
     assert pauses == [0.5, 1.0]
 
 

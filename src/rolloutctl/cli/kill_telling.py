@@ -113,10 +113,13 @@ def _message_of(one: Killed, playbook_name: str) -> Message:
 
 
 def _tell_all(
-    messages: Sequence[Message], notifiers: Mapping[str, Notifier], console: Console
+    messages: Sequence[Message],
+    notifiers: Mapping[str, Notifier],
+    console: Console,
+    references: Mapping[str, str] | None = None,
 ) -> None:
     if notifiers:
-        for name, trouble in tell_now(messages, notifiers).items():
+        for name, trouble in tell_now(messages, notifiers, references=references).items():
             console.talk(f"{name} could not be told: {trouble}")
 
 
@@ -127,7 +130,7 @@ def _tell_of_rollout(rollout: Rollout, end: KillEnd, console: Console) -> None:
         return
     told = set() if end.journal_error else _told_by_driver(rollout, set(notifiers), messages)
     left = {name: one for name, one in notifiers.items() if name not in told}
-    _tell_all(messages, left, console)
+    _tell_all(messages, left, console, rollout.state.references)
 
 
 def _told_by_driver(rollout: Rollout, names: set[str], messages: Sequence[Message]) -> set[str]:

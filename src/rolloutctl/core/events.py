@@ -351,11 +351,15 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """A notifier was told of an event, or could not be (`error`)."""
+    """A notifier was told of an event, or could not be (`error`).
+
+    `reference` is where the notifier finds what it told, for its later messages.
+    """
 
     notifier: str
     of_seq: int
     error: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

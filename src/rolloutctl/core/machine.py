@@ -148,8 +148,13 @@ def follow(state: RolloutState, event: ev.Event, at: datetime) -> RolloutState:
             raise IllegalEvent(f"{state.rollout_id}: Started twice")
         case ev.LeaseTaken(epoch=epoch):
             return evolve(state, epoch=epoch, rollback=_taken_over(state.rollback))
-        case ev.Notified(notifier=notifier, of_seq=of_seq):
-            return evolve(state, notified={**state.notified, notifier: of_seq})
+        case ev.Notified(notifier=notifier, of_seq=of_seq, reference=reference):
+            kept = reference or state.references.get(notifier, "")
+            return evolve(
+                state,
+                notified={**state.notified, notifier: of_seq},
+                references={**state.references, notifier: kept} if kept else state.references,
+            )
         case ev.GateJudged():
             return judged(state, [event])
         case ev.Intended() | ev.Applied() | ev.ApplyFailed():

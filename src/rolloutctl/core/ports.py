@@ -164,6 +164,8 @@ class Message:
     """What people are told. `key` is the same when it is told again.
 
     `rollout_id` is empty for the kill of a playbook's targets that no rollout holds.
+    `reference` is what the notifier returned for an earlier message of this rollout, ""
+    before the first: a chat message to update, an alert to resolve.
     """
 
     key: str
@@ -173,6 +175,7 @@ class Message:
     phase: str
     text: str
     at: datetime
+    reference: str = ""
 
 
 class Notifier(Protocol):
@@ -181,8 +184,12 @@ class Notifier(Protocol):
     name: ClassVar[str]
     Spec: ClassVar[type]
 
-    def notify(self, message: Message, *, timeout_s: float) -> None:
-        """Returns after delivery. Raises mapped errors; must not retry by itself."""
+    def notify(self, message: Message, *, timeout_s: float) -> str | None:
+        """Returns after delivery. Raises mapped errors; must not retry by itself.
+
+        What it returns is kept in the journal, secrets excluded by the notifier, and given
+        back as `Message.reference`; None or "" keeps what there is.
+        """
         ...
 
 

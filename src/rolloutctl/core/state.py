@@ -169,6 +169,7 @@ class RolloutState:
     ended_because: str = ""
     stuck_targets: tuple[str, ...] = ()
     notified: Mapping[str, int] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)  # by notifier, its last one
 
 
 def with_target(state: RolloutState, target: TargetState) -> RolloutState:

@@ -1,32 +1,36 @@
 """Notifier `webhook`: POSTs each message to an address, once.
 
 Format `json` (the default) is ours, documented in `_document`; `slack` is what Slack's and
-Mattermost's incoming webhooks take. Auth: the address itself, or headers. The receiver can
-recognise a repeated message by the header `Idempotency-Key`. Redirects are not followed.
-The address's path is never shown: for incoming webhooks it is the secret.
+Mattermost's incoming webhooks take. Auth: the address itself, headers, or a signature of the
+body. The receiver can recognise a repeated message by the header `Idempotency-Key`. Redirects
+are not followed. The address's path is never shown: for incoming webhooks it is the secret.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from enum import StrEnum
 from typing import ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
+from rolloutctl.clock import SystemClock
 from rolloutctl.core.ports import Message
 from rolloutctl.core.secret import SecretRef
 from rolloutctl.core.units import doc
-from rolloutctl.credentials import read_secret, redact, remember
-from rolloutctl.http import Access, HttpClient, HttpRequest, without_user
+from rolloutctl.credentials import read_secret, remember
+from rolloutctl.http import HttpClient, HttpRequest, without_user
+from rolloutctl.notifiers.slack_text import escaped
+from rolloutctl.notifiers.telling_spec import Telling, at_text, hears, worded
 
 #: The version of the JSON; it only changes by addition within one.
 SCHEMA = "rolloutctl.message/v1"
-#: Slack cuts longer texts itself (40,000); nobody reads this much.
-TEXT_CHARS_MAX = 4_000
+#: Carries `t=SECONDS,v1=HEX`: HMAC-SHA256 of `SECONDS.BODY` under the shared secret.
+SIGNATURE = "X-Rolloutctl-Signature"
 _KEY_CHARS_MAX = 200
 #: A part of a path that looks like a token: no word that other texts hold too.
 _TOKEN_LIKE = re.compile(r"(?=.*[A-Z0-9]).{8,}")
@@ -40,11 +44,12 @@ class WebhookFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSpec(Access):
+class WebhookSpec(Telling):
     """Where to, and in which format."""
 
     url: str | SecretRef = doc("the address; ${env.NAME} if its path is secret")
     format: WebhookFormat = doc("json (ours) or slack", default=WebhookFormat.JSON)
+    secret: SecretRef | None = doc("signs each body, in X-Rolloutctl-Signature", default=None)
 
 
 class Webhook:
@@ -59,17 +64,21 @@ class Webhook:
 
     def notify(self, message: Message, *, timeout_s: float) -> None:
         """Returns after a 2xx answer; its body is of no interest. Raises as `HttpClient`."""
+        if not hears(self._spec, message):
+            return
         url, user = self._address()
+        body = self._body(message)
         headers = {
             "Content-Type": "application/json",
             **self._spec.sent_headers(user),
             "Idempotency-Key": quote(message.key, safe=":/-_.~ ")[:_KEY_CHARS_MAX],
+            **self._signed(body),
         }
         request = HttpRequest(
             method="POST",
             url=url,
             headers=headers,
-            body=self._body(message),
+            body=body,
             shows_path=False,
             needs_body=False,
         )
@@ -86,14 +95,30 @@ class Webhook:
                 remember(unquote(part))
         return url, user
 
+    def _signed(self, body: bytes) -> Mapping[str, str]:
+        if self._spec.secret is None:
+            return {}
+        return {SIGNATURE: signature(read_secret(self._spec.secret).reveal(), body, _now_s())}
+
     def _body(self, message: Message) -> bytes:
-        document = _document(message)
+        text = worded(self._spec, message)
+        document = _document(message, text)
         if self._spec.format is WebhookFormat.SLACK:
-            document = {"text": _slack_text(message)}
+            document = {"text": _slack_text(message, text)}
         return json.dumps(document, ensure_ascii=False).encode(errors="replace")
 
 
-def _document(message: Message) -> Mapping[str, str]:
+def signature(secret: str, body: bytes, at_s: int) -> str:
+    """The header's value. The time is signed with the body, so that neither is replayed."""
+    signed = hmac.new(secret.encode(), f"{at_s}.".encode() + body, hashlib.sha256)
+    return f"t={at_s},v1={signed.hexdigest()}"
+
+
+def _now_s() -> int:
+    return int(SystemClock().now().timestamp())
+
+
+def _document(message: Message, text: str) -> Mapping[str, str]:
     """Our JSON: all values are texts, `at` is RFC 3339 UTC; `key` repeats on a repeat."""
     return {
         "schema": SCHEMA,
@@ -102,20 +127,12 @@ def _document(message: Message) -> Mapping[str, str]:
         "playbook": message.playbook,
         "event": message.event,
         "phase": message.phase,
-        "text": _text(message),
-        "at": message.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "text": text,
+        "at": at_text(message),
     }
 
 
-def _text(message: Message) -> str:
-    return redact(message.text)[:TEXT_CHARS_MAX]
-
-
-def _slack_text(message: Message) -> str:
-    """Plain text; the three characters that Slack reads as markup are escaped.
-
-    https://api.slack.com/reference/surfaces/formatting#escaping: without it a gate's text
-    could mention everybody with <!channel>.
-    """
-    text = f"{message.rollout_id} ({message.playbook}) {message.event}: {_text(message)}".lstrip()
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _slack_text(message: Message, text: str) -> str:
+    """Plain text."""
+    said = f"{message.rollout_id} ({message.playbook}) {message.event}: {text}".lstrip()
+    return escaped(said)

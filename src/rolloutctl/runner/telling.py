@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 from rolloutctl.clock import SystemClock, monotonic_s
 from rolloutctl.core import events as ev
@@ -41,6 +42,7 @@ FLUSH_S = 10.0
 #: How often the waiting end keeps its lease, in seconds.
 _FLUSH_STEP_S = 1.0
 _ERROR_CHARS_MAX = 300
+_REFERENCE_CHARS_MAX = 300
 #: Threads that tell, in one process.
 THREADS_MAX = 8
 
@@ -68,7 +70,8 @@ class Teller:
         self._sleep = sleep or SystemClock().sleep
         self._changed = threading.Condition()
         self._channels = {
-            name: _Channel(name, one) for name, one in rollout.adapters.notifiers.items()
+            name: _Channel(name, one, rollout.state.references.get(name, ""))
+            for name, one in rollout.adapters.notifiers.items()
         }
         self._results: list[ev.Notified] = []
         self._reporter = Reporter(rollout.rollout_id, rollout.playbook.name)
@@ -175,13 +178,22 @@ class Teller:
         if first is not None:
             seq, message = first
             tries = TRIES if channel.is_well else 1
-            error = deliver(channel.notifier, message, tries=tries, sleep=self._sleep)
-            channel.is_well = not error
+            referring = replace(message, reference=channel.reference)
+            told = deliver(channel.notifier, referring, tries=tries, sleep=self._sleep)
+            channel.is_well = not told.error
+            channel.reference = told.reference or channel.reference
         with self._changed:
             # It may have been given up meanwhile, and that is on record then.
             if first is not None and channel.waiting and channel.waiting[0] is first:
                 channel.waiting.popleft()
-                self._results.append(ev.Notified(notifier=channel.name, of_seq=seq, error=error))
+                self._results.append(
+                    ev.Notified(
+                        notifier=channel.name,
+                        of_seq=seq,
+                        error=told.error,
+                        reference=told.reference,
+                    )
+                )
             channel.is_busy = bool(channel.waiting)
             goes_on = channel.is_busy
             self._changed.notify_all()
@@ -195,6 +207,7 @@ class _Channel:
 
     name: str
     notifier: Notifier
+    reference: str = ""
     waiting: deque[tuple[int, Message]] = field(default_factory=deque)
     is_busy: bool = False
     is_well: bool = True
@@ -214,40 +227,63 @@ def has_untold(rollout: Rollout) -> bool:
     return False
 
 
+def _keep(answers: list[str | None], call: Callable[[], str | None]) -> None:
+    answers.append(call())
+
+
+class Delivery(NamedTuple):
+    """How telling ended: the last error, or "", and what the notifier refers to later."""
+
+    error: str = ""
+    reference: str = ""
+
+
 def deliver(
     notifier: Notifier, message: Message, *, tries: int, sleep: Callable[[float], None]
-) -> str:
-    """Tells one notifier, trying again where that may help; the last error, or ""."""
+) -> Delivery:
+    """Tells one notifier, trying again where that may help."""
     for number in range(tries):
-        error = attempt(partial(notifier.notify, message, timeout_s=CALL_S))
+        answers: list[str | None] = []
+        notify = partial(notifier.notify, message, timeout_s=CALL_S)
+        error = attempt(partial(_keep, answers, notify))
         if error is None:
-            return ""
+            return Delivery(reference=redact(answers[0] or "")[:_REFERENCE_CHARS_MAX])
         # What is not one of ours is a bug in the notifier: trying again does not heal it.
         is_last = number == tries - 1 or not isinstance(error, Unavailable)
         text = error.message if isinstance(error, RolloutctlError) else repr(error)
         if is_last:
-            return redact(text)[:_ERROR_CHARS_MAX]
+            return Delivery(error=redact(text)[:_ERROR_CHARS_MAX])
         asked_s = (error.retry_after_s or 0.0) if isinstance(error, Unavailable) else 0.0
         sleep(max(RETRY_S * 2**number, min(asked_s, RETRY_MAX_S)))
-    return "not tried"
+    return Delivery(error="not tried")
 
 
 # -- without a driver -------------------------------------------------------------
 
 
 def tell_now(
-    messages: Sequence[Message], notifiers: Mapping[str, Notifier], *, limit_s: float = FLUSH_S
+    messages: Sequence[Message],
+    notifiers: Mapping[str, Notifier],
+    *,
+    limit_s: float = FLUSH_S,
+    references: Mapping[str, str] | None = None,
 ) -> Mapping[str, str]:
     """Tells every notifier all messages, all notifiers at once; for a kill without a lease.
 
-    Returns the notifiers that could not be told within `limit_s`, each with its error.
+    `references` are those of the rollout's earlier messages, by notifier. Returns the
+    notifiers that could not be told within `limit_s`, each with its error.
     """
     errors = dict.fromkeys(notifiers, f"no answer within {limit_s:g} s")
     done = {name: threading.Event() for name in notifiers}
     sleep = SystemClock().sleep
 
     def tell(name: str, notifier: Notifier) -> None:
-        failed = [deliver(notifier, one, tries=TRIES, sleep=sleep) for one in messages]
+        reference, failed = (references or {}).get(name, ""), []
+        for one in messages:
+            referring = replace(one, reference=reference)
+            told = deliver(notifier, referring, tries=TRIES, sleep=sleep)
+            reference = told.reference or reference
+            failed.append(told.error)
         errors[name] = next((error for error in failed if error), "")
         done[name].set()
 
