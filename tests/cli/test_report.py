@@ -34,7 +34,7 @@ def test_markdown_goes_to_stdout_for_a_pipeline(held):
 
     assert said.exit_code == 0
     assert said.out.startswith("# r-1\n")
-    assert "not over, as of" in said.out
+    assert "not over; as of" in said.out
 
 
 def test_a_journal_that_was_edited_is_reported_with_a_warning(held, folder):

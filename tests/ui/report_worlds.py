@@ -7,7 +7,7 @@ from rolloutctl.core.machine import fold
 from rolloutctl.core.state import Phase
 from rolloutctl.runner import requests
 from rolloutctl.testing import Fault
-from rolloutctl.ui.report.model import report_of
+from rolloutctl.ui.report.gather import report_of
 from worlds.fleet import Fleet
 from worlds.rollouts import playbook
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from rolloutctl.core.state import Phase
-from rolloutctl.ui.report import model
-from rolloutctl.ui.report.html import MARKS, report_html
+from rolloutctl.ui.report import exposures, gate_courses, telling
+from rolloutctl.ui.report.html import report_html
 from rolloutctl.ui.report.markdown import report_markdown
+from rolloutctl.ui.report.wording import MARKS
 from ui.report_worlds import HOSTILE, WORLDS, long_one, rolled_back, succeeded, told
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -87,7 +89,7 @@ def test_what_was_judged_and_why_it_was_taken_back_is_there():
     page = report_html(told(rolled_back()))
 
     assert "rolling back: gate success failed" in page
-    assert "observed, from 0 to the limit" in page
+    assert "observed, limit 0.95; 6 judgements recorded" in page
     assert 'class="fail"' in page
     assert "sha256" in page
 
@@ -126,8 +128,8 @@ def test_a_broken_chain_is_said():
 
 def test_a_long_rollout_has_a_page_of_bounded_size_that_says_what_is_left_out(monkeypatch):
     """The worst judgement of each stretch is kept."""
-    monkeypatch.setattr(model, "LOOKS_MAX", 20)
-    monkeypatch.setattr(model, "LINES_MAX", 50)
+    monkeypatch.setattr(gate_courses, "LOOKS_MAX", 20)
+    monkeypatch.setattr(telling, "LINES_MAX", 50)
     report = told(long_one())
     page = report_html(report)
 
@@ -142,3 +144,33 @@ def test_the_same_journal_gives_the_same_bytes():
     fleet = succeeded()
 
     assert report_html(told(fleet)) == report_html(told(fleet))
+
+
+def test_no_rollout_makes_a_page_of_more_than_ten_megabytes():
+    """More gates, judgements, lines and longer texts than any rollout has."""
+    report = told(rolled_back())
+    gate = report.gates[-1]
+    endless = "<&" * 10_000
+    look = replace(gate.looks[-1], because=endless)
+    gates = [
+        replace(gate, name=f"{n}{endless}", looks=(look,) * gate_courses.LOOKS_MAX)
+        for n in range(200)
+    ]
+    point = report.targets[0].seen[0]
+    points = [replace(point, canary_bp=n) for n in range(exposures.POINTS_MAX)]
+    targets = [replace(report.targets[0], address=endless, seen=tuple(points)) for _ in range(50)]
+    lines = [replace(report.lines[0], text=endless)] * telling.LINES_MAX
+
+    page = report_html(
+        replace(
+            report,
+            gates=tuple(gates),
+            targets=tuple(targets),
+            lines=tuple(lines),
+            people=((endless, endless),) * telling.PEOPLE_MAX,
+            playbook={"steps": [endless] * 20},
+        )
+    )
+
+    assert len(page.encode()) < 10_000_000
+    assert "more gates" in page

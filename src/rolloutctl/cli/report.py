@@ -62,7 +62,7 @@ def run(
     state = fold(rollout_id, records)
     from rolloutctl.ui.report.html import report_html  # noqa: PLC0415 - YAML, for this command
     from rolloutctl.ui.report.markdown import report_markdown  # noqa: PLC0415 - same
-    from rolloutctl.ui.report.model import report_of  # noqa: PLC0415 - same
+    from rolloutctl.ui.report.gather import report_of  # noqa: PLC0415 - same
 
     report = report_of(
         state,

@@ -7,16 +7,15 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
-from rolloutctl.core.verdict import Outcome
+from rolloutctl.ui.report.wording import cut
 
 if TYPE_CHECKING:
-    from rolloutctl.ui.report.model import GateCourse, Point, Span, TargetCourse
+    from rolloutctl.ui.report.model import Point, Span, TargetCourse
 
 #: Of the drawing's own coordinates; the page scales it.
 WIDTH = 900
 LEFT, RIGHT = 44, 8
 EXPOSURE_HEIGHT = 220
-GATE_HEIGHT = 96
 _TOP, _BOTTOM = 26, 24
 _FULL_BP = 10_000
 #: Labels nearer than so many units would run into each other.
@@ -43,6 +42,10 @@ _TICKS_S = (
     86400,
 )
 _TICKS_MAX = 9
+#: Points that are read out to whoever does not see the drawing; of more the last.
+SAID_MAX = 40
+#: Characters of a name within a drawing.
+NAME_CHARS_MAX = 60
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 
@@ -93,7 +96,11 @@ def exposure_chart(
     def y(bp: float) -> float:
         return floor - bp / _FULL_BP * (floor - _TOP)
 
-    parts = [_bands(spans, axis, floor), _grid(axis, floor, _percents(y)), _step_marks(steps, axis)]
+    parts = [
+        bands(spans, axis, _TOP, floor),
+        grid(axis, floor, _percents(y)),
+        _step_marks(steps, axis),
+    ]
     seen = _stairs(target.seen, axis, y, _canary)
     if seen:
         parts.append(f'<path class="area" d="{seen}V{floor:.1f}H{LEFT}Z"/>')
@@ -103,80 +110,42 @@ def exposure_chart(
         parts.append(f'<path class="intended" d="{intended}"/>')
     if any(point.shadow_bp for point in target.seen):
         parts.append(f'<path class="shadow" d="{_stairs(target.seen, axis, y, _shadow)}"/>')
-    said = "; ".join(_said(point, axis) for point in target.seen)
+    parts += [_point_mark(point, axis, y) for point in target.seen]
+    said = "; ".join(_said(point, axis) for point in target.seen[-SAID_MAX:])
     title = f"Exposure of {target.name}: {said}"
-    return _svg(EXPOSURE_HEIGHT, title, parts)
+    return svg(EXPOSURE_HEIGHT, title, parts)
 
 
-def gate_chart(gate: GateCourse, axis: Axis, spans: Sequence[Span]) -> str:
-    """The recorded judgements of one gate: their height against the limit, their outcome."""
-    floor = GATE_HEIGHT - _BOTTOM
-    top = 12
-    limit_y = top + (floor - top) * 0.15
-
-    def y(height: float | None) -> float:
-        return floor - 8 if height is None else floor - min(height, 1.15) * (floor - limit_y)
-
-    parts = [_bands(spans, axis, floor, is_named=False), _grid(axis, floor, ())]
-    if gate.scale:
-        parts.append(
-            f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{limit_y:.1f}"'
-            f' y2="{limit_y:.1f}"/><text class="tick" x="{LEFT - 5}" y="{limit_y + 4:.1f}"'
-            ' text-anchor="end">limit</text>'
-        )
-        drawn = [one for one in gate.looks if one.height is not None]
-        points = " ".join(f"{axis.x(one.at):.1f},{y(one.height):.1f}" for one in drawn)
-        parts.append(f'<polyline class="path" points="{points}"/>')
-    parts += [_mark(one.outcome, axis.x(one.at), y(one.height)) for one in gate.looks]
-    last = gate.looks[-1]
-    title = (
-        f"Gate {gate.name}: {len(gate.looks)} judgements, the last {last.outcome}: {last.because}"
-    )
-    return _svg(GATE_HEIGHT, title, parts)
-
-
-def _mark(outcome: Outcome, x: float, y: float) -> str:
-    """A shape for each outcome: a dot, a cross, a ring, a diamond, a square."""
-    match outcome:
-        case Outcome.PASS:
-            return f'<circle class="pass" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
-        case Outcome.FAIL:
-            return (
-                f'<path class="fail" d="M{x - 5:.1f} {y - 5:.1f}l10 10'
-                f'M{x + 5:.1f} {y - 5:.1f}l-10 10"/>'
-            )
-        case Outcome.INCONCLUSIVE:
-            return f'<circle class="open" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
-        case Outcome.NO_DATA:
-            return f'<path class="open" d="M{x:.1f} {y - 4:.1f}l4 4l-4 4l-4 -4Z"/>'
-        case Outcome.ERROR:
-            return f'<rect class="fail" x="{x - 3:.1f}" y="{y - 3:.1f}" width="6" height="6"/>'
-
-
-def _svg(height: int, title: str, parts: Iterable[str]) -> str:
-    text = escape(title)
+def svg(height: int, title: str, parts: Iterable[str]) -> str:
+    """A drawing that scales, with a text for whoever does not see it."""
+    text = escape(cut(title))
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{text}">'
         f"<title>{text}</title>{''.join(parts)}</svg>"
     )
 
 
-def _bands(spans: Sequence[Span], axis: Axis, floor: float, *, is_named: bool = True) -> str:
-    drawn = []
+def bands(
+    spans: Sequence[Span], axis: Axis, top: float, floor: float, *, is_named: bool = True
+) -> str:
+    """A background where a person was waited for, or the rollout went back."""
+    drawn: list[str] = []
+    last_x = float(-_LABEL_GAP)
     for span in spans:
         x, end = axis.x(span.begins), axis.x(span.ends)
-        kind = "wait" if span.name.startswith("waiting") else "back"
+        kind = "wait" if span.is_wait else "back"
         drawn.append(
-            f'<rect class="band {kind}" x="{x:.1f}" y="{_TOP if is_named else 4}"'
-            f' width="{max(end - x, 2):.1f}" height="{floor - (_TOP if is_named else 4):.1f}"/>'
+            f'<rect class="band {kind}" x="{x:.1f}" y="{top:.1f}"'
+            f' width="{max(end - x, 2):.1f}" height="{floor - top:.1f}"/>'
         )
-        if is_named:
-            is_left = x > WIDTH * 0.7
-            anchor, at = ("end", x - 4) if is_left else ("start", x + 4)
+        if is_named and x - last_x >= _LABEL_GAP:
+            is_right = x > WIDTH * 0.85
+            anchor, at = ("end", x - 4) if is_right else ("start", x + 4)
             drawn.append(
-                f'<text class="label {kind}" x="{at:.1f}" y="{floor - 6:.1f}"'
-                f' text-anchor="{anchor}">{escape(span.name)}</text>'
+                f'<text class="label {kind}" x="{at:.1f}" y="{top + 14:.1f}"'
+                f' text-anchor="{anchor}">{escape(span.name[:NAME_CHARS_MAX])}</text>'
             )
+            last_x = x
     return "".join(drawn)
 
 
@@ -184,7 +153,8 @@ def _percents(y: Callable[[float], float]) -> list[tuple[float, str]]:
     return [(y(bp), f"{bp // 100}%") for bp in (0, 2_500, 5_000, 7_500, 10_000)]
 
 
-def _grid(axis: Axis, floor: float, rows: Iterable[tuple[float, str]]) -> str:
+def grid(axis: Axis, floor: float, rows: Iterable[tuple[float, str]]) -> str:
+    """Lines and labels of both scales."""
     lines = [
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         f'<text class="tick" x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
@@ -216,7 +186,7 @@ def _step_marks(steps: Sequence[Span], axis: Axis) -> str:
             anchor = "end" if near_end else "start"
             drawn.append(
                 f'<text class="label" x="{x + (-2 if near_end else 2):.1f}" y="{_TOP - 8}"'
-                f' text-anchor="{anchor}">{escape(span.name)}</text>'
+                f' text-anchor="{anchor}">{escape(span.name[:NAME_CHARS_MAX])}</text>'
             )
             last_x = x
     return "".join(drawn)
@@ -247,9 +217,19 @@ def _stairs(
     return f"{path}H{WIDTH - RIGHT}" if path else ""
 
 
+def _point_mark(point: Point, axis: Axis, y: Callable[[float], float]) -> str:
+    """A dot for a look; a ring around one that no older write could change any more."""
+    if point.canary_bp is None:
+        return ""
+    place = f'cx="{axis.x(point.at):.1f}" cy="{y(point.canary_bp):.1f}"'
+    ring = f'<circle class="ring" {place} r="6.5"/>' if point.is_confirmed else ""
+    return f'<circle class="dot" {place} r="3"/>{ring}'
+
+
 def _said(point: Point, axis: Axis) -> str:
     since_s = (point.at - axis.begins).total_seconds()
     if point.canary_bp is None:
         return f"after {since_s:.0f} s not known"
     shadow = f", shadow {point.shadow_bp / 100:g}%" if point.shadow_bp else ""
-    return f"after {since_s:.0f} s canary {point.canary_bp / 100:g}%{shadow}"
+    confirmed = ", confirmed" if point.is_confirmed else ""
+    return f"after {since_s:.0f} s canary {point.canary_bp / 100:g}%{shadow}{confirmed}"

@@ -6,79 +6,38 @@ itself to load or run anything (https://www.w3.org/TR/CSP3/).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 import yaml
 
 from rolloutctl import __version__
-from rolloutctl.core.state import Phase
-from rolloutctl.core.units import format_duration
-from rolloutctl.ui.event_view import local_time
-from rolloutctl.ui.report.chart import Axis, exposure_chart, gate_chart
+from rolloutctl.core.verdict import Outcome
+from rolloutctl.ui.report.chart import Axis, exposure_chart
+from rolloutctl.ui.report.exposures import changes, seen_text
+from rolloutctl.ui.report.gate_chart import gate_chart
+from rolloutctl.ui.report.style import STYLE
+from rolloutctl.ui.report.wording import (
+    MARKS,
+    about_gate,
+    cut,
+    facts_of,
+    local,
+    stamp,
+    steps_rows,
+)
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rolloutctl.ui.report.model import GateCourse, Line, RolloutReport, TargetCourse
 
+#: Characters of the playbook.
+PLAYBOOK_CHARS_MAX = 100_000
+#: Gates that are drawn.
+GATES_MAX = 60
+#: Queries and numbers of one judgement.
+QUERIES_MAX, NUMBERS_MAX = 12, 40
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-#: The end in a mark and a word; colour only repeats it.
-MARKS = {
-    Phase.SUCCEEDED: ("✓", "good"),
-    Phase.ROLLED_BACK: ("↩", "bad"),
-    Phase.KILLED: ("■", "bad"),
-    Phase.STUCK: ("!", "bad"),
-    Phase.ROLLING_BACK: ("↩", "bad"),
-    Phase.KILLING: ("■", "bad"),
-    Phase.ASKING: ("?", "wait"),
-    Phase.PAUSED: ("‖", "wait"),
-    Phase.HELD: ("‖", "wait"),
-    Phase.RUNNING: ("▶", "good"),
-}
-
-_STYLE = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1c2128;--dim:#5a6472;--line:#d9dee5;--soft:#f4f6f9;
---good:#136c3a;--bad:#b3261e;--wait:#8a5800;--seen:#1857c9;--area:#1857c922;--other:#7a3fb0}
-@media(prefers-color-scheme:dark){:root{--bg:#12161c;--fg:#e6eaf0;--dim:#9aa6b5;--line:#303944;
---soft:#1a2029;--good:#5fd38d;--bad:#ff8a80;--wait:#f2c14e;--seen:#7fb0ff;--area:#7fb0ff26;
---other:#cda4ff}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:2rem 1.25rem 4rem;max-width:62rem;background:var(--bg);color:var(--fg);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
-h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2.5rem 0 .5rem;
-border-bottom:1px solid var(--line);padding-bottom:.25rem}h3{font-size:1rem;margin:1.25rem 0 .25rem}
-p{margin:.25rem 0}.dim{color:var(--dim)}.outcome{margin:1rem 0;padding:.75rem 1rem;
-border-left:5px solid;background:var(--soft);border-radius:0 6px 6px 0;font-size:1.05rem}
-.good{color:var(--good)}.bad{color:var(--bad)}.wait{color:var(--wait)}
-.outcome span{color:var(--fg)}.outcome b{margin-right:.5rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.5rem 0}
-dt{color:var(--dim)}dd{margin:0}
-code,pre,.num{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em}
-pre{background:var(--soft);padding:.75rem;overflow-x:auto;border-radius:6px}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.3rem .75rem .3rem 0;
-border-bottom:1px solid var(--line)}th{color:var(--dim);font-weight:600}
-td.num,th.num,td.who{white-space:nowrap;overflow-wrap:normal}
-tr.inner td.text{padding-left:1.25rem}summary{cursor:pointer;color:var(--dim)}
-svg{width:100%;min-width:36rem;height:auto;display:block;margin:.25rem 0}
-svg text{font:11px system-ui,sans-serif;fill:var(--fg)}svg .tick{fill:var(--dim)}
-svg .grid{stroke:var(--line)}svg .step{stroke:var(--dim);stroke-dasharray:1 3}
-svg .area{fill:var(--area)}svg .seen{fill:none;stroke:var(--seen);stroke-width:2.5}
-svg .intended{fill:none;stroke:var(--fg);stroke-width:1.2;stroke-dasharray:6 4}
-svg .shadow{fill:none;stroke:var(--other);stroke-width:2;stroke-dasharray:1.5 3.5;
-stroke-linecap:round}
-svg .band{opacity:.16}svg .band.wait{fill:var(--wait)}svg .band.back{fill:var(--bad)}
-svg .label.wait{fill:var(--wait)}svg .label.back{fill:var(--bad)}
-svg .limit{stroke:var(--bad);stroke-dasharray:7 4}
-svg .path{fill:none;stroke:var(--dim);stroke-width:1}
-svg .pass{fill:var(--good)}svg .fail{stroke:var(--bad);stroke-width:2.5;fill:none}
-svg .open{fill:var(--bg);stroke:var(--wait);stroke-width:1.6}
-.key{display:inline-block;width:1.6em;height:.7em;vertical-align:baseline;margin-right:.3em}
-footer{margin-top:3rem;color:var(--dim);font-size:.9em}
-@media print{body{max-width:none;padding:0}details{display:none}svg,tr{break-inside:avoid}}
-"""
 
 
 def report_html(report: RolloutReport) -> str:
@@ -86,6 +45,7 @@ def report_html(report: RolloutReport) -> str:
     axis = Axis(report.began_at, report.ended_at)
     body = (
         _head(report),
+        _section("Steps", _steps(report)) if report.steps else "",
         _section("Exposure", _exposures(report, axis)),
         _section("Gates", _gates(report, axis)) if report.gates else "",
         _section("What happened", _story(report)),
@@ -97,7 +57,7 @@ def report_html(report: RolloutReport) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_CSP}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
@@ -105,48 +65,66 @@ def report_html(report: RolloutReport) -> str:
 
 def _head(report: RolloutReport) -> str:
     mark, tone = MARKS[report.phase]
-    took = format_duration(round((report.ended_at - report.began_at).total_seconds()))
-    until = (
-        local(report.ended_at) if report.is_over else f"not over; as of {local(report.ended_at)}"
-    )
+    said = len(report.phase.value)  # the sentence begins with the phase, in its own words
+    description = f'<p class="dim">{text_of(report.description)}</p>' if report.description else ""
     facts = [
-        ("playbook", f"{escape(report.name)} <code>sha256 {escape(report.sha256[:12])}</code>"),
-        ("owner", escape(report.owner)),
-        ("began", local(report.began_at)),
-        ("ended", until),
-        ("took", took),
-        ("asked by", escape(report.people[0][0]) if report.people else ""),
+        ("playbook", f"{text_of(report.name)} <code>sha256 {escape(report.sha256[:12])}</code>"),
+        *((name, text_of(text)) for name, text in facts_of(report)),
     ]
-    description = f'<p class="dim">{escape(report.description)}</p>' if report.description else ""
     return (
         f"<header><h1>{escape(report.rollout_id)}</h1>{description}"
-        f'<p class="outcome {tone}"><b>{mark} {escape(report.phase.value)}</b>'
-        f"<span>{escape(report.sentence)}</span></p>"
-        f"<dl>{''.join(f'<dt>{name}</dt><dd>{text}</dd>' for name, text in facts if text)}</dl>"
-        "</header>"
+        f'<p class="outcome {tone}"><b>{mark} {escape(report.sentence[:said])}</b>'
+        f"<span>{text_of(report.sentence[said:])}</span></p>"
+        f"<dl>{''.join(f'<dt>{name}</dt><dd>{text}</dd>' for name, text in facts)}</dl></header>"
     )
+
+
+def text_of(text: str) -> str:
+    """Somebody's text, harmless, and of a bounded length."""
+    return escape(cut(text))
 
 
 def _section(title: str, content: str) -> str:
     return f"<section><h2>{title}</h2>{content}</section>"
 
 
+def _steps(report: RolloutReport) -> str:
+    return _table(("step", "began", "took", "ended"), steps_rows(report))
+
+
 def _exposures(report: RolloutReport, axis: Axis) -> str:
     key = (
-        '<p class="dim">solid: canary as seen · dashed: as intended · dotted: shadow · '
-        "vertical: a step begins · time since the start</p>"
+        '<p class="dim">● looked at · ◎ confirmed: no older write can land any more · solid: '
+        "canary as seen · dashed: as intended · dotted: shadow · vertical: a step begins · below: "
+        "time since the start</p>"
     )
     return key + "".join(
-        f"<h3>{escape(target.name)}</h3>{_arms(target)}"
-        f'<div class="scroll">{exposure_chart(target, axis, report.steps, report.spans)}</div>'
+        f"<h3>{text_of(target.name)}</h3>{_arms(target)}"
+        + _scrolled(
+            exposure_chart(target, axis, report.steps, report.spans), f"exposure of {target.name}"
+        )
+        + _seen_table(report, target)
         for target in report.targets
     )
 
 
+def _scrolled(content: str, label: str) -> str:
+    """Scrolls by itself on a narrow screen, by keyboard too."""
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{text_of(label)}">'
+        f"{content}</div>"
+    )
+
+
+def _seen_table(report: RolloutReport, target: TargetCourse) -> str:
+    rows = [(stamp(report, point.at), seen_text(point)) for point in changes(target.seen)]
+    return f"<details><summary>as a table</summary>{_table(('time', 'seen'), rows)}</details>"
+
+
 def _arms(target: TargetCourse) -> str:
     return (
-        f'<p class="dim"><code>{escape(target.address)}</code><br>'
-        f"control {escape(target.control)}, canary {escape(target.canary)}</p>"
+        f'<p class="dim"><code>{text_of(target.address)}</code><br>'
+        f"control {text_of(target.control)}, canary {text_of(target.canary)}</p>"
     )
 
 
@@ -155,60 +133,60 @@ def _gates(report: RolloutReport, axis: Axis) -> str:
         '<p class="dim">● pass · ✕ fail · ○ undecided · ◇ no data · □ error; recorded judgements: '
         "one when the verdict changes, and every five minutes</p>"
     )
-    return key + "".join(_gate(gate, report, axis) for gate in report.gates)
+    drawn = "".join(_gate(gate, report, axis) for gate in report.gates[:GATES_MAX])
+    more = len(report.gates) - GATES_MAX
+    rest = f"<p>… {more} more gates; rolloutctl explain has them</p>" if more > 0 else ""
+    return key + drawn + rest
 
 
 def _gate(gate: GateCourse, report: RolloutReport, axis: Axis) -> str:
     last = gate.looks[-1]
-    guard = ", guardrail" if gate.is_guardrail else ""
-    what = f"{gate.kind}{guard}, source {gate.source}" if gate.kind else "implied by the playbook"
-    scale = f"; {gate.scale}" if gate.scale else ""
+    tone = {Outcome.PASS: "good", Outcome.FAIL: "bad"}.get(last.outcome, "wait")
     return (
-        f"<h3>{escape(gate.name)}</h3>"
-        f'<p class="dim">{escape(what)}{escape(scale)}; {gate.judgements} judgements recorded</p>'
-        f'<div class="scroll">{gate_chart(gate, axis, report.spans)}</div>'
-        f"<p>last: <b>{escape(last.outcome.value)}</b>: {escape(last.because)}</p>"
+        f"<h3>{text_of(gate.name)}</h3>"
+        f'<p class="dim">{text_of(about_gate(gate))}</p>'
+        f"{_scrolled(gate_chart(gate, axis, report.spans), f'gate {gate.name}')}"
+        f'<p>last: <b class="{tone}">{escape(last.outcome.value)}</b>: {text_of(last.because)}</p>'
         f"{_made_from(gate)}"
     )
 
 
 def _made_from(gate: GateCourse) -> str:
     """What the last judgement was made from."""
-    rows = [(f"<code>{escape(text)}</code>", escape(answer)) for text, answer in gate.queries]
-    rows += [(escape(name), f"{value:g}") for name, value in gate.numbers]
+    numbers = [(name, f"{value:g}") for name, value in gate.numbers[:NUMBERS_MAX]]
+    rows = [*gate.queries[:QUERIES_MAX], *numbers]
     if not rows:
         return ""
-    body = "".join(f'<tr><td>{name}</td><td class="num">{value}</td></tr>' for name, value in rows)
-    return (
-        "<details><summary>what the last judgement was made from</summary><div class=scroll>"
-        '<table><tr><th scope="col">asked, computed</th><th scope="col">answer</th></tr>'
-        f"{body}</table></div></details>"
-    )
+    table = _table(("asked, computed", "answer"), rows)
+    return f"<details><summary>what the last judgement was made from</summary>{table}</details>"
 
 
 def _story(report: RolloutReport) -> str:
     half = len(report.lines) // 2 if report.left_out else len(report.lines)
-    rows = [_row(line) for line in report.lines[:half]]
+    has_who = any(line.who for line in report.lines)
+    rows = [_row(report, line, has_who=has_who) for line in report.lines[:half]]
     if report.left_out:
         rows.append(
-            f'<tr><td></td><td></td><td class="dim">… {report.left_out} lines left out; '
-            "rolloutctl explain has them</td><td></td></tr>"
+            f'<tr><td colspan="{4 if has_who else 3}" class="dim">… {report.left_out} lines left '
+            "out; rolloutctl explain has them</td></tr>"
         )
-        rows += [_row(line) for line in report.lines[half:]]
+        rows += [_row(report, line, has_who=has_who) for line in report.lines[half:]]
+    zone = escape(f"{report.ended_at.astimezone():%Z}")
     head = (
-        '<tr><th scope="col" class="num">time</th><th scope="col" class="num">#</th>'
-        '<th scope="col">what</th><th scope="col">who</th></tr>'
+        f'<tr><th scope="col" class="nowrap">time, {zone}</th><th scope="col" class="num">#</th>'
+        f'<th scope="col">what</th>{"<th scope=col>who</th>" if has_who else ""}</tr>'
     )
-    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+    return _scrolled(f"<table>{head}{''.join(rows)}</table>", "what happened")
 
 
-def _row(line: Line) -> str:
+def _row(report: RolloutReport, line: Line, *, has_who: bool) -> str:
     inner = ' class="inner"' if line.is_inner else ""
     tone = f" {line.tone}" if line.tone else ""
+    who = f'<td class="who">{text_of(line.who)}</td>' if has_who else ""
     return (
-        f'<tr{inner}><td class="num">{local_time(line.at)}</td><td class="num dim">{line.seq}</td>'
-        f'<td class="text{tone}">{escape(line.text)}</td>'
-        f'<td class="who">{escape(line.who)}</td></tr>'
+        f'<tr{inner}><td class="num">{stamp(report, line.at)}</td>'
+        f'<td class="num dim">{line.seq}</td>'
+        f'<td class="text{tone}">{text_of(line.text)}</td>{who}</tr>'
     )
 
 
@@ -216,16 +194,21 @@ def _people(report: RolloutReport) -> str:
     return _table(("who", "did"), report.people)
 
 
-def _table(headers: Iterable[str], rows: Iterable[tuple[str, str]]) -> str:
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column names the row."""
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in headers)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+        f'<tr><th scope="row">{text_of(row[0])}</th>'
+        f"{''.join(f'<td>{text_of(cell)}</td>' for cell in row[1:])}</tr>"
+        for row in rows
     )
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+    return _scrolled(f'<table class="facts"><tr>{head}</tr>{body}</table>', ", ".join(headers))
 
 
 def _foot(report: RolloutReport) -> str:
     document = yaml.safe_dump(dict(report.playbook), sort_keys=False, allow_unicode=True)
+    if len(document) > PLAYBOOK_CHARS_MAX:
+        document = f"{document[:PLAYBOOK_CHARS_MAX]}\n… cut; the journal has all of it\n"
     chain = f"BROKEN: {report.chain}" if report.chain else "unbroken"
     zone = local(report.ended_at).rpartition(" ")[2]
     return (
@@ -236,8 +219,3 @@ def _foot(report: RolloutReport) -> str:
         f"<p>playbook <code>sha256 {escape(report.sha256)}</code> · rolloutctl "
         f"{escape(__version__)} · times are {escape(zone)}</p></footer>"
     )
-
-
-def local(at: datetime) -> str:
-    """Date, time and time zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}"

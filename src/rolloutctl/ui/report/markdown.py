@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rolloutctl.core.units import format_duration
-from rolloutctl.ui.event_view import local_time
 from rolloutctl.ui.evidence_view import BLOCKS, level_of
-from rolloutctl.ui.report.html import MARKS, local
+from rolloutctl.ui.report.exposures import changes, seen_text
+from rolloutctl.ui.report.gate_courses import share_of_limit
+from rolloutctl.ui.report.wording import MARKS, cut, facts_of, stamp, steps_rows
 
 if TYPE_CHECKING:
-    from rolloutctl.ui.report.model import GateCourse, Look, Point, RolloutReport, TargetCourse
+    from rolloutctl.ui.report.model import GateCourse, RolloutReport, TargetCourse
 
 #: Columns of a gate's path.
 PATH_COLUMNS = 32
@@ -25,7 +25,7 @@ def report_markdown(report: RolloutReport) -> str:
     parts = [
         *_head(report),
         "## Exposure",
-        *(text for target in report.targets for text in _target(target)),
+        *(text for target in report.targets for text in _target(report, target)),
     ]
     if report.gates:
         parts += ["## Gates", _table(("gate", "kind", "path", "last"), map(_gate, report.gates))]
@@ -41,65 +41,45 @@ def report_markdown(report: RolloutReport) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` on one line, with nothing in it that Markdown takes for its own."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """`text` on one line, bounded, with nothing in it that Markdown takes for its own."""
+    return _SPECIAL.sub(r"\\\1", " ".join(cut(text).split()))
 
 
 def _head(report: RolloutReport) -> Iterator[str]:
     mark, _ = MARKS[report.phase]
-    took = format_duration(round((report.ended_at - report.began_at).total_seconds()))
-    until = (
-        local(report.ended_at) if report.is_over else f"not over, as of {local(report.ended_at)}"
-    )
+    said = len(report.phase.value)
     yield f"# {escaped(report.rollout_id)}"
-    yield f"**{mark} {report.phase.value}**: {escaped(report.sentence)}"
+    rest = escaped(report.sentence[said:])
+    space = "" if rest.startswith(":") else " "
+    yield f"**{mark} {report.sentence[:said]}**{space}{rest}"
     if report.description:
         yield escaped(report.description)
-    rows = [
-        ("playbook", report.name),
-        ("owner", report.owner),
-        ("began", local(report.began_at)),
-        ("ended", until),
-        ("took", took),
-        ("asked by", report.people[0][0] if report.people else ""),
-    ]
-    yield "\n".join(f"- {name}: {escaped(text)}" for name, text in rows if text)
+    rows = [("playbook", report.name), *facts_of(report)]
+    yield "\n".join(f"- {name}: {escaped(text)}" for name, text in rows)
+    if report.steps:
+        yield "## Steps"
+        yield _table(("step", "began", "took", "ended"), steps_rows(report))
 
 
-def _target(target: TargetCourse) -> Iterator[str]:
+def _target(report: RolloutReport, target: TargetCourse) -> Iterator[str]:
+    address = " ".join(target.address.split()).replace("`", "'")
     yield (
-        f"**{escaped(target.name)}** `{target.address}`: control {escaped(target.control)}, canary "
+        f"**{escaped(target.name)}** `{address}`: control {escaped(target.control)}, canary "
         f"{escaped(target.canary)}"
     )
-    rows = [(local_time(point.at), _seen(point)) for point in _changes(target.seen)]
+    rows = [(stamp(report, point.at), seen_text(point)) for point in changes(target.seen)]
     yield _table(("time", "seen"), rows)
-
-
-def _changes(points: Sequence[Point]) -> Iterator[Point]:
-    """Points that differ from the one before."""
-    last: tuple[int | None, int | None] | None = None
-    for point in points:
-        now = (point.canary_bp, point.shadow_bp)
-        if now != last:
-            last = now
-            yield point
-
-
-def _seen(point: Point) -> str:
-    if point.canary_bp is None:
-        return "neither control nor canary"
-    shadow = f", shadow {point.shadow_bp / 100:g}%" if point.shadow_bp else ""
-    return f"canary {point.canary_bp / 100:g}%{shadow}"
 
 
 def _gate(gate: GateCourse) -> tuple[str, str, str, str]:
     last = gate.looks[-1]
     name = f"{gate.name} (guardrail)" if gate.is_guardrail else gate.name
-    return name, gate.kind or "implied", _path(gate.looks), f"{last.outcome.value}: {last.because}"
+    return name, gate.kind or "implied", _path(gate), f"{last.outcome.value}: {last.because}"
 
 
-def _path(looks: Sequence[Look]) -> str:
-    heights = [one.height for one in looks if one.height is not None]
+def _path(gate: GateCourse) -> str:
+    shares = [share_of_limit(gate, one.value) for one in gate.looks if one.value is not None]
+    heights = shares if gate.measure and gate.fails != "below" else []
     if not heights:
         return ""
     columns = min(len(heights), PATH_COLUMNS)
@@ -111,7 +91,7 @@ def _path(looks: Sequence[Look]) -> str:
 
 
 def _story(report: RolloutReport) -> str:
-    rows = [(local_time(line.at), str(line.seq), line.text, line.who) for line in report.lines]
+    rows = [(stamp(report, line.at), str(line.seq), line.text, line.who) for line in report.lines]
     if report.left_out:
         note = f"… {report.left_out} lines left out; rolloutctl explain has them"
         rows.insert(len(rows) // 2, ("", "", note, ""))
