@@ -19,7 +19,7 @@ _rolloutctl_takes() {
             takes=choice choices='shadow-canary canary ab-test blue-green blue-green-canary' ;;
         "/init --provider")
             takes=choice choices='flagd-file unleash launchdarkly' ;;
-        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/report --out" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
+        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --junit" | "/start --summary" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/report --out" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
             takes=nothing ;;
         "/init --control" | "/init --canary" | "/kill --to")
             takes=arm ;;
@@ -68,6 +68,7 @@ _rolloutctl_argument() {
         /backtest) takes=playbook ;;
         /abtest)
             takes=choice choices='size analyze' ;;
+        /schema) takes=choice choices='playbook events' ;;
         /completions) takes=choice choices='bash zsh fish' ;;
         /start) takes=playbook ;;
         /status) takes=rollout ;;
@@ -177,7 +178,7 @@ _rolloutctl() {
             /completions)
                 _rolloutctl_offer < <(printf '%s\n' --help) ;;
             /start)
-                _rolloutctl_offer < <(printf '%s\n' --auto --approve-all --detach --dry-run --id --on-exit --input --reason --store --output --help) ;;
+                _rolloutctl_offer < <(printf '%s\n' --auto --approve-all --detach --dry-run --id --on-exit --input --junit --summary --reason --store --output --help) ;;
             /status)
                 _rolloutctl_offer < <(printf '%s\n' --look --store --output --help) ;;
             /watch)

@@ -154,6 +154,7 @@ complete -c rolloutctl -n '__rolloutctl_at abtest analyze' -l help -s h -d 'Show
 complete -c rolloutctl -n '__rolloutctl_at abtest' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a schema -d 'Print the playbook\'s JSON Schema for editors.'
 complete -c rolloutctl -n '__rolloutctl_at schema' -l help -s h -d 'Show the options and an example.'
+complete -c rolloutctl -n '__rolloutctl_at schema' -a 'playbook events'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a completions -d 'Print the script for bash, zsh or fish.'
 complete -c rolloutctl -n '__rolloutctl_at completions' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_at completions' -a 'bash zsh fish'
@@ -165,6 +166,8 @@ complete -c rolloutctl -n '__rolloutctl_at start' -l dry-run -d 'Stop after the 
 complete -c rolloutctl -n '__rolloutctl_at start' -l id -d 'The rollout\'s id; goes on if it exists.' -x -a '(__rolloutctl_asks rollout)'
 complete -c rolloutctl -n '__rolloutctl_at start' -l on-exit -d 'On SIGINT, SIGTERM. Default: rollback with --auto, else leave.' -x -a 'rollback leave'
 complete -c rolloutctl -n '__rolloutctl_at start' -l input -s i -d 'Sets an input; repeatable.' -x -a '(__rolloutctl_asks input)'
+complete -c rolloutctl -n '__rolloutctl_at start' -l junit -d 'Leave the gates there as JUnit XML.' -x
+complete -c rolloutctl -n '__rolloutctl_at start' -l summary -d 'Append a summary in Markdown. Default with --auto: $GITHUB_STEP_SUMMARY.' -x
 complete -c rolloutctl -n '__rolloutctl_at start' -l reason -d 'Why; recorded in the journal.' -x
 complete -c rolloutctl -n '__rolloutctl_at start' -l store -d 'The journal\'s file. Default: $ROLLOUTCTL_STORE, else the platform\'s state directory.' -x -a '(__fish_complete_path (commandline -ct))'
 complete -c rolloutctl -n '__rolloutctl_at start' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'

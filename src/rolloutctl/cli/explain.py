@@ -65,7 +65,7 @@ def run(
         from rolloutctl.store.codec import recorded_to_json  # noqa: PLC0415 - machines only
 
         for record in records:
-            console.data_line(recorded_to_json(record))
+            console.data_line({"kind": "Event", "id": rollout} | recorded_to_json(record))
     else:
         tell = explain_text if every else explain_story
         console.document(explain_document(explanation), lambda: tell(explanation, console.width))

@@ -12,6 +12,7 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.alert_names import survey_alerts
 from rolloutctl.cli.confirming import is_confirmed
 from rolloutctl.cli.driving import Attendance, OnExit, attend, take_lease
+from rolloutctl.cli.handing_over import hand_over_of, handing_over
 from rolloutctl.cli.options import (
     InputOption,
     OutputOption,
@@ -73,6 +74,17 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         typer.Option(help="On SIGINT, SIGTERM. Default: rollback with --auto, else leave."),
     ] = None,
     given: InputOption = None,
+    junit: Annotated[
+        str, typer.Option("--junit", metavar="FILE", help="Leave the gates there as JUnit XML.")
+    ] = "",
+    summary: Annotated[
+        str,
+        typer.Option(
+            "--summary",
+            metavar="FILE",
+            help="Append a summary in Markdown. Default with --auto: $GITHUB_STEP_SUMMARY.",
+        ),
+    ] = "",
     reason: ReasonOption = "",
     store: StoreOption = "",
     output: OutputOption = Output.TABLE,
@@ -89,6 +101,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         further = " --detach" if detach else ""
         hint = f"rolloutctl start {file} --auto{further}"
         raise UsageError("there is no terminal to ask on", hint=hint)
+    files = hand_over_of(junit, summary, os.environ, is_auto=auto)
     known, clock = wiring.catalog(), wiring.clock()
     retention_s = parse_retention(os.environ)
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
@@ -126,7 +139,8 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         console.talk(_DETACHED.format(name))
         return ExitCode.DONE
     rollout = wiring.open_rollout(name, ledger, known=known, at=clock)
-    return _driven(rollout, console, attendance)
+    with handing_over(files, rollout, console):
+        return _driven(rollout, console, attendance)
 
 
 def _driven(rollout: Rollout, console: Console, attendance: Attendance) -> ExitCode:

@@ -15,6 +15,7 @@ from rolloutctl.cli.options import OneRollout, OutputOption, StoreOption, parse_
 from rolloutctl.clock import in_seconds
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.situation import needs_human
+from rolloutctl.core.state import Phase
 from rolloutctl.errors import ExitCode, Pending
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import Standing, status_document, status_text
@@ -44,7 +45,7 @@ def run(
     """Block until a rollout is done, or until it needs a human.
 
     Exit with the rollout's own code when it is at rest; with --for human, 0 as soon as
-    it needs one; 8 if the timeout comes first. Drives nothing.
+    it needs one, and 6 if it succeeded without; 8 if the timeout comes first. Drives nothing.
 
     Example: rolloutctl wait claude-for-gpt4-x7k2mq --for done --timeout 5h
     """
@@ -68,6 +69,9 @@ def run(
         clock.sleep(LOOK_S)
         opened.refresh()
     standing = _standing(opened)
+    if until is For.HUMAN and opened.state.phase is Phase.SUCCEEDED:
+        console.talk(f"{rollout} succeeded: nobody is asked any more")
+        code = ExitCode.CONFLICT
     console.document(status_document(standing), lambda: status_text(standing, console.width))
     return code
 
