@@ -50,6 +50,19 @@ def test_a_write_that_landed_after_the_kill_is_killed_again(
     assert flags.read_text() != exposed
 
 
+def test_the_journal_has_what_the_kill_of_the_address_changed(rolloutctl, folder):
+    """Not only that the kill of its rollout found nothing left to change."""
+    rolloutctl("start", "seconds.yaml", "--auto", "--detach", "--id", "r-1")
+    rolloutctl("tick")
+
+    rolloutctl("kill", f"flagd-file://{folder}/flags.json#llm-model", "--to", "gpt-4")
+    told = rolloutctl("explain", "r-1")
+
+    said = " ".join(told.out.split())
+    assert "llm: killed, confirmed: " in said
+    assert "; then, under the fence: llm-shadow: off 100%" in said
+
+
 def test_a_target_that_cannot_be_read_again_is_not_called_killed(
     rolloutctl, folder, address, monkeypatch
 ):

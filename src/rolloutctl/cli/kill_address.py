@@ -57,8 +57,9 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
     holding = _holding(looking, killing)
     killed: Sequence[Killed] = ()
     if holding.is_any_open:
+        held = order._replace(earlier=partial(_changed, killing))
         killed, trouble = _kill_held(
-            console, holding.rollout_id, order, store=store, reason=reason, said=said
+            console, holding.rollout_id, held, store=store, reason=reason, said=said
         )
         holding = holding._replace(trouble=trouble)
     killing.ends_within(TIMEOUT_MAX)  # it has its own limit
@@ -118,14 +119,21 @@ def _kill_held(
     return reached[0] if error is None else ((), f"{type(error).__name__}: {error}")
 
 
+def _changed(killing: Begun[list[KillReport]]) -> str:
+    """What the kill of the address changed, if it has ended well by now."""
+    if not killing.ends_within(0.0) or killing.error is not None:
+        return ""
+    first = killing.answer()[0]
+    return first.changed if first.confirmed else ""
+
+
 def _told_once(one: Killed, first: KillReport, since_s: float) -> Killed:
-    """The address was killed twice: what the first kill did, and when the last was settled."""
+    """The address was killed twice: when it was zero first, and when the last was settled."""
 
     def merged(report: KillReport) -> KillReport:
         if report.address != first.address or not (first.confirmed and report.confirmed):
             return report
-        changed = f"{first.changed}; then, under the fence: {report.changed}"
-        return report._replace(zero_at_s=first.zero_at_s, settled_at_s=since_s, changed=changed)
+        return report._replace(zero_at_s=first.zero_at_s, settled_at_s=since_s)
 
     return replace(one, reports=[merged(report) for report in one.reports])
 

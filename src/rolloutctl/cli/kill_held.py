@@ -99,11 +99,20 @@ def _orders(opened: Opened, *, order: KillOrder) -> list[KillOrder]:
     SAFETY: a journal that answered late could not refuse an arm that is none of its safe ones.
     """
     address = order.provider.address(order.target)
-    targets = orders_of(opened.rollout)
+    targets = [_with_earlier(one, address, order) for one in orders_of(opened.rollout)]
     if opened.is_open:
         return targets
     # It ended by itself meanwhile: what it left is nobody's to undo but the address.
     return [one for one in targets if one.provider.address(one.target) == address]
+
+
+def _with_earlier(one: KillOrder, address: str, order: KillOrder) -> KillOrder:
+    """The order of the same place knows what was done there already."""
+    try:
+        is_same = one.provider.address(one.target) == address
+    except RolloutctlError:
+        is_same = False  # SAFETY: only its account is shorter; it is killed all the same
+    return one._replace(earlier=order.earlier) if is_same else one
 
 
 def _fenced(one: Killed, ledger: SqliteJournal, reason: str) -> Killed:

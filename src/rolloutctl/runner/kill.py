@@ -32,11 +32,21 @@ ROUND_MAX_S = 4.0
 PERMANENT_TRIES = 2
 
 
+def _nothing() -> str:
+    """What was done of an order before it was given."""
+    return ""
+
+
 class KillOrder(NamedTuple):
-    """One target to kill and the adapter that can."""
+    """One target to kill and the adapter that can.
+
+    `earlier` is asked once the kill has ended: what another kill of the same place changed,
+    which is part of the account. It must neither wait nor raise.
+    """
 
     target: Target
     provider: Provider
+    earlier: Callable[[], str] = _nothing
 
 
 #: What a provider raises when it will never do it.
@@ -108,9 +118,19 @@ def kill_targets(
     # SAFETY: a single target too; a file on a network drive that is gone hangs like a service.
     fan_out(calls, longest + KILL_CALL_S)
     return [
-        report if report is not None else _report(order, message="no answer within the limit")
+        _whole(order, report)
+        if report is not None
+        else _report(order, message="no answer within the limit")
         for order, report in zip(orders, reports, strict=True)
     ]
+
+
+def _whole(order: KillOrder, report: KillReport) -> KillReport:
+    """With what was changed before: whoever reads the account would think nothing was."""
+    earlier = order.earlier() if report.confirmed else ""
+    if not earlier:
+        return report
+    return report._replace(changed=f"{earlier}; then, under the fence: {report.changed}")
 
 
 def _limit_s(order: KillOrder, limit_s: float) -> float:
