@@ -29,6 +29,8 @@ _rolloutctl_takes() {
             takes=input ;;
         "/doctor --store" | "/plan --store" | "/backtest --csv" | "/backtest --incidents" | "/abtest/analyze --csv" | "/start --store" | "/status --store" | "/watch --store" | "/list --store" | "/wait --store" | "/approve --store" | "/reject --store" | "/promote --store" | "/pause --store" | "/resume --store" | "/rollback --store" | "/abort --store" | "/explain --store" | "/report --store" | "/kill --store" | "/tick --store" | "/agent --store")
             takes=file ;;
+        "/plan --against" | "/start --id")
+            takes=rollout ;;
         "/check --gate")
             takes=gate ;;
         "/verify --playbook" | "/abtest/size --playbook" | "/kill --playbook")
@@ -41,8 +43,6 @@ _rolloutctl_takes() {
             takes=source ;;
         "/abtest/analyze --want")
             takes=choice choices='increase decrease' ;;
-        "/start --id")
-            takes=rollout ;;
         "/start --on-exit")
             takes=choice choices='rollback leave' ;;
         "/wait --for")
@@ -156,7 +156,7 @@ _rolloutctl() {
             /doctor)
                 _rolloutctl_offer < <(printf '%s\n' --input --store --output --help) ;;
             /plan)
-                _rolloutctl_offer < <(printf '%s\n' --input --traffic --bad-share --store --output --help) ;;
+                _rolloutctl_offer < <(printf '%s\n' --input --traffic --bad-share --against --store --output --help) ;;
             /check)
                 _rolloutctl_offer < <(printf '%s\n' --gate --wait --input --output --help) ;;
             /verify)

@@ -67,6 +67,7 @@ complete -c rolloutctl -n '__rolloutctl_chooses' -a plan -d 'Show what would be 
 complete -c rolloutctl -n '__rolloutctl_at plan' -l input -s i -d 'Sets an input; repeatable.' -x -a '(__rolloutctl_asks input)'
 complete -c rolloutctl -n '__rolloutctl_at plan' -l traffic -d 'Requests, such as 50/s; else the last day\'s.' -x
 complete -c rolloutctl -n '__rolloutctl_at plan' -l bad-share -d 'How many of them are bad today (with --traffic).' -x
+complete -c rolloutctl -n '__rolloutctl_at plan' -l against -d 'Show too what changed since this one.' -x -a '(__rolloutctl_asks rollout)'
 complete -c rolloutctl -n '__rolloutctl_at plan' -l store -d 'The journal\'s file. Default: $ROLLOUTCTL_STORE, else the platform\'s state directory.' -x -a '(__fish_complete_path (commandline -ct))'
 complete -c rolloutctl -n '__rolloutctl_at plan' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'
 complete -c rolloutctl -n '__rolloutctl_at plan' -l help -s h -d 'Show the options and an example.'
