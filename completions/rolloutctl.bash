@@ -57,7 +57,8 @@ _rolloutctl_argument() {
     takes='' choices='' many=''
     case "$1" in
         '')
-            takes=choice choices='demo advise init lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain report kill tick agent' ;;
+            takes=choice choices='demo advise init help lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain report kill tick agent' ;;
+        /help) takes=choice choices='language gates steps providers sources notifiers events kill exit-codes environment demo advise init help lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain report kill tick agent' ;;
         /lint) takes=playbook many=1 ;;
         /doctor) takes=playbook ;;
         /plan) takes=playbook ;;
@@ -125,7 +126,7 @@ _rolloutctl() {
     cur=${words[last]}
     for ((i = 1; i < last; i++)); do
         case "$path/${words[i]}" in
-            /demo|/advise|/init|/lint|/doctor|/plan|/check|/verify|/simulate|/certify|/backtest|/abtest|/abtest/size|/abtest/analyze|/schema|/completions|/start|/status|/watch|/list|/wait|/approve|/reject|/promote|/pause|/resume|/rollback|/abort|/explain|/report|/kill|/tick|/agent) path="$path/${words[i]}"; given=0 ;;
+            /demo|/advise|/init|/help|/lint|/doctor|/plan|/check|/verify|/simulate|/certify|/backtest|/abtest|/abtest/size|/abtest/analyze|/schema|/completions|/start|/status|/watch|/list|/wait|/approve|/reject|/promote|/pause|/resume|/rollback|/abort|/explain|/report|/kill|/tick|/agent) path="$path/${words[i]}"; given=0 ;;
             *)
                 if [[ ${words[i]} == -* ]]; then
                     [[ ${words[i]} != *=* ]] && _rolloutctl_takes "$path" "${words[i]}" && ((i++))
@@ -151,6 +152,8 @@ _rolloutctl() {
                 _rolloutctl_offer < <(printf '%s\n' --change --goal --mirror --back --output --help) ;;
             /init)
                 _rolloutctl_offer < <(printf '%s\n' --strategy --provider --flag --control --canary --place --source --metrics --name --out --force --help) ;;
+            /help)
+                _rolloutctl_offer < <(printf '%s\n' --help) ;;
             /lint)
                 _rolloutctl_offer < <(printf '%s\n' --input --output --help) ;;
             /doctor)

@@ -52,6 +52,9 @@ complete -c rolloutctl -n '__rolloutctl_at init' -l name -d 'The playbook\'s nam
 complete -c rolloutctl -n '__rolloutctl_at init' -l out -d 'Default: NAME.yaml; - is stdout.' -x
 complete -c rolloutctl -n '__rolloutctl_at init' -l force -d 'Replace a file that exists.'
 complete -c rolloutctl -n '__rolloutctl_at init' -l help -s h -d 'Show the options and an example.'
+complete -c rolloutctl -n '__rolloutctl_chooses' -a help -d 'The manual: language, gates, kill, exit codes, …'
+complete -c rolloutctl -n '__rolloutctl_at help' -l help -s h -d 'Show the options and an example.'
+complete -c rolloutctl -n '__rolloutctl_at help' -a 'language gates steps providers sources notifiers events kill exit-codes environment demo advise init help lint doctor plan check verify simulate certify backtest abtest schema completions start status watch list wait approve reject promote pause resume rollback abort explain report kill tick agent'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a lint -d 'Check playbooks: file:line:column, what is wrong, the fix.'
 complete -c rolloutctl -n '__rolloutctl_at lint' -l input -s i -d 'Sets an input; repeatable.' -x -a '(__rolloutctl_asks input)'
 complete -c rolloutctl -n '__rolloutctl_at lint' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'

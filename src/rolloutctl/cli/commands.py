@@ -28,6 +28,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("demo", "demo", "A whole rollout on this machine, in less than a minute."),
             Entry("advise", "advise", "Which strategy fits a change, and why."),
             Entry("init", "init", "Write a first playbook that passes lint."),
+            Entry("help", "help", "The manual: language, gates, kill, exit codes, …"),
         ),
     ),
     (

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from rolloutctl.cli.commands import build_command, entries
+from rolloutctl.cli.topics import TOPICS
 
 
 class Takes(StrEnum):
@@ -26,7 +27,6 @@ class Takes(StrEnum):
     TARGET = "target"
     ARM = "arm"
     SOURCE = "source"
-    COMMAND = "command"
 
 
 #: Those that only a running rolloutctl knows.
@@ -55,8 +55,7 @@ _BY_METAVAR = {
     "ARM": Takes.ARM,
     "DIR": Takes.FOLDER,
     "ID": Takes.ROLLOUT,
-    "COMMAND": Takes.COMMAND,
-    "[COMMAND]": Takes.COMMAND,
+    "[TOPIC]": Takes.CHOICE,
 }
 #: Where the usage is not enough.
 _BY_OPTION = {
@@ -172,6 +171,8 @@ def _argument(parameter: Any) -> Argument:  # typer's own types are private
 
 
 def _choices(parameter: Any) -> tuple[str, ...]:  # typer's own types are private
+    if parameter.metavar == "[TOPIC]":
+        return (*TOPICS, *entries())
     return tuple(str(one) for one in getattr(parameter.type, "choices", None) or ())
 
 
