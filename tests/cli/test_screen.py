@@ -54,6 +54,19 @@ def test_a_wait_is_told_once_and_remembered_after_ten_minutes(stage):
     ]
 
 
+def test_counts_that_grow_are_no_news_and_another_gate_is(stage):
+    """A gate that needs 200 events is one line, not one at each look."""
+    err = io.StringIO()
+    screen = screen_of(stage, io.StringIO(), err)
+
+    for count in (15, 42, 180):
+        waits = f"step a: the hold is over, waiting for errors ({count} of 200 events, {count}.5%)"
+        screen.decision(wait(stage, waits))
+    screen.decision(wait(stage, "step a: the hold is over, waiting for cost (no data)"))
+
+    assert ["errors" in line for line in err.getvalue().splitlines()] == [True, False]
+
+
 def recorded(stage, event):
     """An event as a listener gets it."""
     return ev.Recorded(seq=9, at=stage.clock.now(), event=event)

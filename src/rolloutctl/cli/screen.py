@@ -13,9 +13,9 @@ from rolloutctl.ui.event_news import (
     INDENT,
     EventNews,
     ends_with,
+    gist,
     indent_of,
     style_of,
-    without_time_left,
 )
 from rolloutctl.ui.event_view import local_time
 from rolloutctl.ui.rollout_view import phase_line
@@ -70,11 +70,11 @@ class Screen:
         self.console.data(self.console.line(head, text, style_of(recorded.event)))
 
     def decision(self, decision: Decision) -> None:
-        """Says what is waited for, when that changes; the time left alone is no change."""
+        """Says what is waited for, when that changes; time left and counts are no change."""
         if not isinstance(decision, WaitUntil) or self._is_said(decision.because):
             return
         now = self.rollout.clock.now()
-        reason = without_time_left(decision.because)
+        reason = gist(decision.because)
         if reason == self._waiting and (
             self._reminded_at is None or now < self._reminded_at + timedelta(seconds=REMINDER_S)
         ):
@@ -86,7 +86,7 @@ class Screen:
 
     def conclude(self, because: str) -> None:
         """Says where the rollout stands, unless the last lines did."""
-        if self._is_said(because) or without_time_left(because) == self._waiting:
+        if self._is_said(because) or gist(because) == self._waiting:
             return
         self.console.talk(phase_line(self.rollout.state, because))
 

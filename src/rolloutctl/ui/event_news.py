@@ -14,6 +14,8 @@ from rolloutctl.ui.event_view import EventLines, said_once
 
 #: What happens within a step stands under its line.
 INDENT = "  "
+#: A number with its unit, as gates write them.
+_NUMBER = re.compile(r"\d[\d.,e+-]*%?")
 _TIME_LEFT = re.compile(r" holds for \S+ more")
 
 
@@ -73,6 +75,11 @@ class EventNews:
 def without_time_left(because: str) -> str:
     """Why is waited, without how long still: that changes every second."""
     return _TIME_LEFT.sub(" holds", because)
+
+
+def gist(because: str) -> str:
+    """Why is waited, without what changes at every look: time left, counts, shares."""
+    return _NUMBER.sub("#", without_time_left(because))
 
 
 def ends_with(event: ev.Event) -> str:
