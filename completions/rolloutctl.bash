@@ -7,7 +7,7 @@ _rolloutctl_takes() {
     case "$1 $2" in
         "/demo --keep")
             takes=folder ;;
-        "/demo --output" | "/demo -o" | "/advise --output" | "/advise -o" | "/lint --output" | "/lint -o" | "/doctor --output" | "/doctor -o" | "/plan --output" | "/plan -o" | "/check --output" | "/check -o" | "/verify --output" | "/verify -o" | "/simulate --output" | "/simulate -o" | "/certify --output" | "/certify -o" | "/backtest --output" | "/backtest -o" | "/abtest/size --output" | "/abtest/size -o" | "/abtest/analyze --output" | "/abtest/analyze -o" | "/start --output" | "/start -o" | "/status --output" | "/status -o" | "/watch --output" | "/watch -o" | "/list --output" | "/list -o" | "/wait --output" | "/wait -o" | "/approve --output" | "/approve -o" | "/reject --output" | "/reject -o" | "/promote --output" | "/promote -o" | "/pause --output" | "/pause -o" | "/resume --output" | "/resume -o" | "/rollback --output" | "/rollback -o" | "/abort --output" | "/abort -o" | "/explain --output" | "/explain -o" | "/kill --output" | "/kill -o" | "/tick --output" | "/tick -o" | "/agent --output" | "/agent -o")
+        "/demo --output" | "/demo -o" | "/advise --output" | "/advise -o" | "/lint --output" | "/lint -o" | "/doctor --output" | "/doctor -o" | "/plan --output" | "/plan -o" | "/check --output" | "/check -o" | "/verify --output" | "/verify -o" | "/simulate --output" | "/simulate -o" | "/certify --output" | "/certify -o" | "/backtest --output" | "/backtest -o" | "/abtest/size --output" | "/abtest/size -o" | "/abtest/analyze --output" | "/abtest/analyze -o" | "/start --output" | "/start -o" | "/status --output" | "/status -o" | "/watch --output" | "/watch -o" | "/list --output" | "/list -o" | "/wait --output" | "/wait -o" | "/approve --output" | "/approve -o" | "/reject --output" | "/reject -o" | "/promote --output" | "/promote -o" | "/pause --output" | "/pause -o" | "/resume --output" | "/resume -o" | "/rollback --output" | "/rollback -o" | "/abort --output" | "/abort -o" | "/kill --output" | "/kill -o" | "/tick --output" | "/tick -o" | "/agent --output" | "/agent -o")
             takes=choice choices='table json ndjson yaml' ;;
         "/advise --change")
             takes=choice choices='model prompt feature config service infrastructure' ;;
@@ -19,7 +19,7 @@ _rolloutctl_takes() {
             takes=choice choices='shadow-canary canary ab-test blue-green blue-green-canary' ;;
         "/init --provider")
             takes=choice choices='flagd-file unleash launchdarkly' ;;
-        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --junit" | "/start --summary" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/report --out" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
+        "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --junit" | "/start --summary" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/explain --step" | "/report --out" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
             takes=nothing ;;
         "/init --control" | "/init --canary" | "/kill --to")
             takes=arm ;;
@@ -31,7 +31,7 @@ _rolloutctl_takes() {
             takes=file ;;
         "/plan --against" | "/start --id")
             takes=rollout ;;
-        "/check --gate")
+        "/check --gate" | "/explain --gate")
             takes=gate ;;
         "/verify --playbook" | "/abtest/size --playbook" | "/kill --playbook")
             takes=playbook ;;
@@ -47,6 +47,8 @@ _rolloutctl_takes() {
             takes=choice choices='rollback leave' ;;
         "/wait --for")
             takes=choice choices='done human' ;;
+        "/explain --output" | "/explain -o")
+            takes=choice choices='table json ndjson yaml markdown' ;;
         "/report --format" | "/report -f")
             takes=choice choices='html markdown' ;;
         *) return 1 ;;
@@ -205,7 +207,7 @@ _rolloutctl() {
             /abort)
                 _rolloutctl_offer < <(printf '%s\n' --reason --store --output --help) ;;
             /explain)
-                _rolloutctl_offer < <(printf '%s\n' --replay --all --store --output --help) ;;
+                _rolloutctl_offer < <(printf '%s\n' --step --gate --replay --all --store --output --help) ;;
             /report)
                 _rolloutctl_offer < <(printf '%s\n' --format --out --force --store --help) ;;
             /kill)

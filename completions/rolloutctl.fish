@@ -248,10 +248,12 @@ complete -c rolloutctl -n '__rolloutctl_at abort' -l output -s o -d 'Form of the
 complete -c rolloutctl -n '__rolloutctl_at abort' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_at abort' -a '(__rolloutctl_asks rollout)'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a explain -d 'Every decision: query, numbers, threshold, reason.'
+complete -c rolloutctl -n '__rolloutctl_at explain' -l step -d 'Only this step: its number, or name.' -x
+complete -c rolloutctl -n '__rolloutctl_at explain' -l gate -d 'Only this gate, with its queries and a drawing, and what was decided.' -x -a '(__rolloutctl_asks gate)'
 complete -c rolloutctl -n '__rolloutctl_at explain' -l replay -d 'Compute every verdict again from the journal.'
 complete -c rolloutctl -n '__rolloutctl_at explain' -l all -d 'Every event, each judgement with its queries.'
 complete -c rolloutctl -n '__rolloutctl_at explain' -l store -d 'The journal\'s file. Default: $ROLLOUTCTL_STORE, else the platform\'s state directory.' -x -a '(__fish_complete_path (commandline -ct))'
-complete -c rolloutctl -n '__rolloutctl_at explain' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml'
+complete -c rolloutctl -n '__rolloutctl_at explain' -l output -s o -d 'Form of the data on stdout.' -x -a 'table json ndjson yaml markdown'
 complete -c rolloutctl -n '__rolloutctl_at explain' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_at explain' -a '(__rolloutctl_asks rollout)'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a report -d 'Write it as one HTML file, or as Markdown.'

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.lease_owner import readable_owner
 from rolloutctl.core.measurement import Reading
-from rolloutctl.core.verdict import Verdict
+from rolloutctl.core.verdict import Outcome
 from rolloutctl.ui.documents import time_json, verdict_json
 from rolloutctl.ui.event_view import EventLines, local_time
+from rolloutctl.ui.evidence_origin import origin_text, origins
 from rolloutctl.ui.evidence_view import evidence_text
+from rolloutctl.ui.gate_plot import gate_plot
 from rolloutctl.ui.messages import API_VERSION
-from rolloutctl.ui.story_view import story_text
+from rolloutctl.ui.report.gate_courses import gate_courses
+from rolloutctl.ui.story_view import story_lines, story_paragraph
 from rolloutctl.ui.table import wrapped
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 SAMPLES_SHOWN = 4
 #: Columns before the text of a line: the number of the event and the time.
 _INDENT = " " * 8
+#: Columns before what a judgement within the story was made from.
+_INNER = " " * 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,53 +49,110 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A rollout's events, whether their chain holds, and what replaying them gave."""
+    """A rollout's events, whether their chain holds, and what replaying them gave.
+
+    `told`: the numbers of the events that are told; None is all. `gate`: the one asked for.
+    """
 
     rollout_id: str
     records: tuple[ev.Recorded, ...]
     chain_break: str
     replayed: tuple[Replayed, ...]
     is_replayed: bool
+    told: frozenset[int] | None = None
+    gate: str = ""
+
+    def tells(self, seq: int) -> bool:
+        """Whether the event of this number is told."""
+        return self.told is None or seq in self.told
+
+    @property
+    def told_records(self) -> tuple[ev.Recorded, ...]:
+        """The events that are told."""
+        return tuple(one for one in self.records if self.tells(one.seq))
 
 
 def explain_text(explanation: Explanation, width: int) -> str:
     """One paragraph an event, whether it decided something or not: no number is missing."""
     lines = EventLines()
     replayed = {one.seq: one for one in explanation.replayed}
+    since = origins(explanation.records)
     parts = []
     for recorded in explanation.records:
         said = lines.line(recorded) or f"{local_time(recorded.at)}  {_aside(recorded.event)}"
+        if not explanation.tells(recorded.seq):
+            continue
+        if recorded.seq in since:
+            said += origin_text(since[recorded.seq])
         parts.append(wrapped(f"{recorded.seq:>5}  {said}", width, indent=_INDENT))
         if isinstance(recorded.event, ev.GateJudged):
-            parts += _numbers(recorded.event.record.verdict, width)
-            parts += [_reading(one, width) for one in recorded.event.readings]
+            parts += made_from(recorded.event, width)
         if recorded.seq in replayed:
             parts.append(_INDENT + _replay(replayed[recorded.seq]))
     return "\n".join(parts)
 
 
 def explain_story(explanation: Explanation, width: int) -> str:
-    """Each decision once, with what it followed from; verdicts that differ when replayed."""
+    """Each decision once, with what it followed from; verdicts that differ when replayed.
+
+    What a failed or silent gate asked and was answered stands below it; of a gate that was
+    asked for, always, and its course as a drawing at the end.
+    """
+    parts = []
+    for recorded, indent, text in told_lines(explanation):
+        parts.append(story_paragraph(recorded, indent, text, width))
+        event = recorded.event
+        if is_told_in_full(event, explanation) and "replayed: " not in text:
+            parts += made_from(event, width, indent=_INNER)
+    story = "\n".join(parts) or "nothing was recorded there"
+    if explanation.gate:
+        return f"{story}\n\n{drawn(explanation, width)}"
+    evidence = evidence_text(explanation.told_records, width)
+    return f"{story}\n\n{evidence}" if evidence else story
+
+
+def told_lines(explanation: Explanation) -> list[tuple[ev.Recorded, str, str]]:
+    """The lines of the story that are told."""
     different = {
         one.seq: f"gate {one.gate}: {_replay(one)}"
         for one in explanation.replayed
         if not one.is_identical
     }
-    story = story_text(explanation.records, width, notes=different)
-    evidence = evidence_text(explanation.records, width)
-    return f"{story}\n\n{evidence}" if evidence else story
+    lines = story_lines(explanation.records, notes=different)
+    return [line for line in lines if explanation.tells(line[0].seq)]
+
+
+def is_told_in_full(event: ev.Event, explanation: Explanation) -> TypeGuard[ev.GateJudged]:
+    """Whether a judgement's queries and numbers belong to the story."""
+    if not isinstance(event, ev.GateJudged):
+        return False
+    is_trouble = event.record.verdict.outcome in {Outcome.FAIL, Outcome.NO_DATA, Outcome.ERROR}
+    return is_trouble or event.gate == explanation.gate
+
+
+def drawn(explanation: Explanation, width: int) -> str:
+    """The course of each gate that is told, with characters."""
+    started = explanation.records[0].event
+    document = json.loads(started.document) if isinstance(started, ev.Started) else {}
+    courses = gate_courses(explanation.told_records, document)
+    return "\n\n".join(gate_plot(one, width) for one in courses)
 
 
 def explain_document(explanation: Explanation) -> Mapping[str, Json]:
     """The same for machines; `--output ndjson` gives the journal's own events."""
-    lines = EventLines()
+    lines, since = EventLines(), origins(explanation.records)
     return {
         "apiVersion": API_VERSION,
         "kind": "Explanation",
         "id": explanation.rollout_id,
         "chain": explanation.chain_break or "unbroken",
         "replay": _replay_json(explanation) if explanation.is_replayed else None,
-        "events": [_event_json(recorded, lines) for recorded in explanation.records],
+        "events": [
+            document
+            # Every event is put into words, told or not: later words build on it.
+            for recorded in explanation.records
+            if (document := _event_json(recorded, lines, since)) and explanation.tells(recorded.seq)
+        ],
     }
 
 
@@ -104,22 +167,32 @@ def _aside(event: ev.Event) -> str:
             return type(event).__name__
 
 
-def _numbers(verdict: Verdict, width: int) -> list[str]:
-    if not verdict.numbers:
-        return []
-    said = ", ".join(f"{name} {number:g}" for name, number in verdict.numbers)
-    return [wrapped(f"{_INDENT}numbers {said}", width, indent=_INDENT + "  ")]
+def made_from(event: ev.GateJudged, width: int, *, indent: str = _INDENT) -> list[str]:
+    """What a judgement was computed from: its numbers, each query with its answer."""
+    numbers, readings = numbers_text(event), readings_texts(event)
+    said = [f"numbers {numbers}"] if numbers else []
+    said += [f"asked {query} -> {answer}" for query, answer in readings]
+    return [wrapped(f"{indent}{one}", width, indent=f"{indent}  ") for one in said]
 
 
-def _reading(reading: Reading, width: int) -> str:
-    answer = reading.error
+def numbers_text(event: ev.GateJudged) -> str:
+    """The numbers behind a verdict: the statistic, the limit, the counts."""
+    return ", ".join(f"{name} {number:g}" for name, number in event.record.verdict.numbers)
+
+
+def readings_texts(event: ev.GateJudged) -> list[tuple[str, str]]:
+    """(query, answer) of a judgement."""
+    return [(one.query.text, _answer(one)) for one in event.readings]
+
+
+def _answer(reading: Reading) -> str:
     measurement = reading.measurement
-    if measurement is not None:
-        shown = measurement.samples[:SAMPLES_SHOWN]
-        answer = ", ".join(f"{sample.value:g}" for sample in shown) or measurement.state.value
-        more = len(measurement.samples) - len(shown)
-        answer += f" and {more} more series" if more > 0 else ""
-    return wrapped(f"{_INDENT}asked {reading.query.text} -> {answer}", width, indent=_INDENT + "  ")
+    if measurement is None:
+        return reading.error
+    shown = measurement.samples[:SAMPLES_SHOWN]
+    answer = ", ".join(f"{sample.value:g}" for sample in shown) or measurement.state.value
+    more = len(measurement.samples) - len(shown)
+    return answer + (f" and {more} more series" if more > 0 else "")
 
 
 def _replay(one: Replayed) -> str:
@@ -146,7 +219,7 @@ def _replay_json(explanation: Explanation) -> Json:
     }
 
 
-def _event_json(recorded: ev.Recorded, lines: EventLines) -> Json:
+def _event_json(recorded: ev.Recorded, lines: EventLines, since: Mapping[int, int]) -> Json:
     event = recorded.event
     body: dict[str, Json] = {
         "seq": recorded.seq,
@@ -158,6 +231,7 @@ def _event_json(recorded: ev.Recorded, lines: EventLines) -> Json:
         body |= {
             "gate": event.gate,
             **verdict_json(event.record.verdict),
+            "evidence_since_step": since.get(recorded.seq, event.step) + 1,
             "readings": [_reading_json(one) for one in event.readings],
         }
     return body

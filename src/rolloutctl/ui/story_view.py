@@ -13,6 +13,7 @@ from rolloutctl.core import events as ev
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.ui.event_news import indent_of
 from rolloutctl.ui.event_view import EventLines, local_time
+from rolloutctl.ui.evidence_origin import origin_text, origins
 from rolloutctl.ui.table import wrapped
 
 #: Columns of an event's number before its time.
@@ -36,6 +37,7 @@ class _Run:
 class _Story:
     """What was told, and the judgements that the next decision will have followed from."""
 
+    since: Mapping[int, int] = field(default_factory=dict)
     lines: EventLines = field(default_factory=EventLines)
     runs: dict[str, _Run] = field(default_factory=dict)
     told: str = ""
@@ -57,7 +59,7 @@ class _Story:
         """The runs so far; an undecided one only where somebody may have waited for it."""
         for run in sorted(self.runs.values(), key=lambda one: one.last.seq):
             if is_waited_for or run.is_turn or not _is_undecided(run.event):
-                yield run.last, "  ", _told(run)
+                yield run.last, "  ", self._told(run)
         self.runs.clear()
 
     def _judged(
@@ -68,11 +70,20 @@ class _Story:
             run.last, run.event = recorded, event
             return
         if run is not None and (run.is_turn or not _is_undecided(run.event)):
-            yield run.last, "  ", _told(run)
+            yield run.last, "  ", self._told(run)
         is_turn = run is not None and not _is_undecided(run.event)
         self.runs[event.gate] = _Run(
             first=recorded, first_count=_count(event), last=recorded, event=event, is_turn=is_turn
         )
+
+    def _told(self, run: _Run) -> str:
+        verdict = run.event.record.verdict
+        count = _count(run.event) - run.first_count + 1
+        since = local_time(run.first.at)
+        times = f" {count} times since {since}, last" if count > 1 else ""
+        step = self.since.get(run.last.seq)
+        origin = "" if step is None else origin_text(step)
+        return f"gate {run.event.gate}: {verdict.outcome}{times}: {verdict.because}{origin}"
 
 
 #: Events that gates may have decided: what they said stands before them.
@@ -101,14 +112,15 @@ def story_text(
         notes: by event number, a line to put below it (a verdict replayed differently).
     """
     lines = story_lines(records, notes=notes)
-    return "\n".join(_paragraph(*line, width) for line in lines)
+    return "\n".join(story_paragraph(*line, width) for line in lines)
 
 
 def story_lines(
     records: Iterable[ev.Recorded], *, notes: Mapping[int, str] | None = None
 ) -> list[tuple[ev.Recorded, str, str]]:
     """The story's lines: the event each stands for, its indent, its text."""
-    story, notes = _Story(), notes or {}
+    records = tuple(records)
+    story, notes = _Story(since=origins(records)), notes or {}
     lines: list[tuple[ev.Recorded, str, str]] = []
     for recorded in records:
         lines += story.lines_of(recorded)
@@ -120,17 +132,10 @@ def story_lines(
     return sorted(lines, key=lambda line: line[0].seq)
 
 
-def _paragraph(recorded: ev.Recorded, indent: str, text: str, width: int) -> str:
+def story_paragraph(recorded: ev.Recorded, indent: str, text: str, width: int) -> str:
+    """One line of the story with its number and time, folded."""
     head = f"{recorded.seq:>{_NUMBER}}  {local_time(recorded.at)}  {indent}"
     return wrapped(f"{head}{text}", width, indent=" " * (_HEAD + len(indent)))
-
-
-def _told(run: _Run) -> str:
-    verdict = run.event.record.verdict
-    count = _count(run.event) - run.first_count + 1
-    since = local_time(run.first.at)
-    times = f" {count} times since {since}, last" if count > 1 else ""
-    return f"gate {run.event.gate}: {verdict.outcome}{times}: {verdict.because}"
 
 
 def _count(event: ev.GateJudged) -> int:

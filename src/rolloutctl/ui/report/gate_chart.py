@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rolloutctl.core.verdict import Outcome
 from rolloutctl.ui.report.chart import LEFT, RIGHT, WIDTH, Axis, bands, grid, svg
+from rolloutctl.ui.report.gate_scale import GateScale, gate_scale, scale_marks
 
 if TYPE_CHECKING:
     from rolloutctl.ui.report.model import GateCourse, Span
@@ -16,30 +15,8 @@ if TYPE_CHECKING:
 GATE_HEIGHT = 132
 _TOP, _BOTTOM = 8, 24
 _FLOOR = GATE_HEIGHT - _BOTTOM
-#: What lies further beyond the limit than this part of the way to it is drawn at the edge.
-_BEYOND = 0.25
-#: Space around values that are drawn on a scale of their own, as a part of their range.
-_PAD = 0.15
 #: Labels of the scale that are nearer than this are left out, but never the limit's.
 _LABEL_GAP = 13
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scale:
-    """Values to places from bottom to top; logarithmic for evidence."""
-
-    low: float
-    high: float
-    is_log: bool
-
-    def y(self, value: float) -> float:
-        """Where a value is drawn; what lies outside is drawn at the edge."""
-        place, low, high = (self._place(one) for one in (value, self.low, self.high))
-        share = min(1.0, max(0.0, (place - low) / (high - low)))
-        return _FLOOR - share * (_FLOOR - _TOP)
-
-    def _place(self, value: float) -> float:
-        return math.log(max(value, 1.0)) if self.is_log else value
 
 
 def gate_chart(gate: GateCourse, axis: Axis, spans: Sequence[Span]) -> str:
@@ -47,17 +24,17 @@ def gate_chart(gate: GateCourse, axis: Axis, spans: Sequence[Span]) -> str:
     parts = [bands(spans, axis, _TOP, _FLOOR, is_named=False)]
     place: Callable[[float | None], float]
     if gate.measure:
-        scale = _scale(gate)
+        scale = gate_scale(gate)
         parts += [grid(axis, _FLOOR, _ticks(gate, scale)), _limit(gate, scale)]
         points = " ".join(
-            f"{axis.x(one.at):.1f},{scale.y(one.value):.1f}"
+            f"{axis.x(one.at):.1f},{_y(scale, one.value):.1f}"
             for one in gate.looks
             if one.value is not None
         )
         parts.append(f'<polyline class="path" points="{points}"/>')
 
         def place(value: float | None) -> float:
-            return _FLOOR - 8 if value is None else scale.y(value)
+            return _FLOOR - 8 if value is None else _y(scale, value)
 
     else:
         parts.append(grid(axis, _FLOOR, ()))
@@ -81,21 +58,13 @@ def _title(gate: GateCourse) -> str:
     return f"Gate {gate.name}:{course} {judged}, the last {last.outcome}: {last.because}"
 
 
-def _scale(gate: GateCourse) -> _Scale:
-    """From nothing to a little beyond the limit; around it where less is worse."""
-    if gate.measure == "evidence":
-        return _Scale(low=1.0, high=gate.limit ** (1 + _BEYOND), is_log=True)
-    values = [gate.limit, *(one.value for one in gate.looks if one.value is not None)]
-    low, high = min(values), max(values)
-    if low >= 0 and gate.fails == "above":
-        low = 0.0
-    pad = (high - low) * _PAD or abs(high) * _PAD or 1.0
-    return _Scale(low=low if low == 0 else low - pad, high=high + pad, is_log=False)
+def _y(scale: GateScale, value: float) -> float:
+    return _FLOOR - scale.share(value) * (_FLOOR - _TOP)
 
 
-def _limit(gate: GateCourse, scale: _Scale) -> str:
+def _limit(gate: GateCourse, scale: GateScale) -> str:
     """The limit as a line, and the side on which the gate fails."""
-    y = scale.y(gate.limit)
+    y = _y(scale, gate.limit)
     line = f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
     if not gate.fails:
         return line
@@ -109,15 +78,12 @@ def _limit(gate: GateCourse, scale: _Scale) -> str:
     )
 
 
-def _ticks(gate: GateCourse, scale: _Scale) -> list[tuple[float, str]]:
-    """The limit and the ends of the scale."""
-    ticks = [(scale.y(gate.limit), f"{gate.limit:.4g}")]
-    values = [one.value for one in gate.looks if one.value is not None]
-    wanted = (1.0,) if scale.is_log else (0.0, max(values), min(values)) if values else (0.0,)
-    for value in wanted:
-        y = scale.y(value)
-        is_inside = scale.low <= value <= scale.high
-        if is_inside and all(abs(y - other) >= _LABEL_GAP for other, _ in ticks):
+def _ticks(gate: GateCourse, scale: GateScale) -> list[tuple[float, str]]:
+    """The limit and the ends of the scale, where there is room for them."""
+    ticks: list[tuple[float, str]] = []
+    for value in scale_marks(gate, scale):
+        y = _y(scale, value)
+        if all(abs(y - other) >= _LABEL_GAP for other, _ in ticks):
             ticks.append((y, f"{value:.4g}"))
     return ticks
 

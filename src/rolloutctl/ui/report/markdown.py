@@ -45,6 +45,11 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(cut(text).split()))
 
 
+def code(text: str) -> str:
+    """`text` as code on one line; nothing in it ends the code."""
+    return "`" + " ".join(cut(text).split()).replace("`", "'") + "`"
+
+
 def _head(report: RolloutReport) -> Iterator[str]:
     mark, _ = MARKS[report.phase]
     said = len(report.phase.value)
@@ -62,10 +67,9 @@ def _head(report: RolloutReport) -> Iterator[str]:
 
 
 def _target(report: RolloutReport, target: TargetCourse) -> Iterator[str]:
-    address = " ".join(target.address.split()).replace("`", "'")
     yield (
-        f"**{escaped(target.name)}** `{address}`: control {escaped(target.control)}, canary "
-        f"{escaped(target.canary)}"
+        f"**{escaped(target.name)}** {code(target.address)}: control {escaped(target.control)}, "
+        f"canary {escaped(target.canary)}"
     )
     rows = [(stamp(report, point.at), seen_text(point)) for point in changes(target.seen)]
     yield _table(("time", "seen"), rows)

@@ -32,7 +32,7 @@ def told_lines(records: Sequence[ev.Recorded]) -> tuple[tuple[Line, ...], int]:
             text=text,
             is_inner=bool(indent),
             tone=_tone(recorded.event),
-            who=_who_else(recorded.event, text),
+            who=who_else(recorded.event, text),
         )
         for recorded, indent, text in story_lines(records)
     ]
@@ -63,7 +63,7 @@ def _who(event: ev.Event) -> str:
     return f"{actor.name}, {actor.terminal}" if actor.terminal else actor.name
 
 
-def _who_else(event: ev.Event, text: str) -> str:
+def who_else(event: ev.Event, text: str) -> str:
     """Who, unless the text says it."""
     actor = _actor(event)
     is_said = actor is not None and actor.name in text
