@@ -76,7 +76,7 @@ def run(
         console.talk("verify_exposure is not judged here: `rolloutctl verify` asks the SDK")
     gates = _chosen(playbook, gate or ())
     clock, wait_s = wiring.clock(), _seconds(wait)
-    judge = _Judge(playbook, wiring.adapters(_only(playbook, gates), known), since=clock.now())
+    judge = Judge(playbook, wiring.adapters(_only(playbook, gates), known), since=clock.now())
     records = _judged(judge, gates, clock=clock, wait_s=wait_s)
     acting = [g for g in gates if gate or not g.limits.observe_only]
     worst = worst_of(records[one.name].verdict.outcome for one in acting)
@@ -92,7 +92,7 @@ def run(
     return EXIT_CODES[worst]
 
 
-class _Judge:
+class Judge:
     """Asks the sources and judges one gate at a time."""
 
     def __init__(self, playbook: Playbook, adapters: Adapters, *, since: datetime) -> None:
@@ -146,7 +146,7 @@ def _plain(gate: Gate) -> GateLimits:
 
 
 def _judged(
-    judge: _Judge, gates: Sequence[Gate], *, clock: Clock, wait_s: float
+    judge: Judge, gates: Sequence[Gate], *, clock: Clock, wait_s: float
 ) -> dict[str, GateRecord]:
     """Judges every gate once, and the undecided ones again until `wait_s` is over."""
     now = clock.now()

@@ -12,6 +12,7 @@ import typer
 from rolloutctl.cli import wiring
 from rolloutctl.cli.alert_names import survey_alerts
 from rolloutctl.cli.foresight import stated_rates, survey_rates
+from rolloutctl.cli.gate_trial import failing_gates
 from rolloutctl.cli.held import survey_holders
 from rolloutctl.cli.meant import rollout_meant
 from rolloutctl.cli.metric_names import unknown_metrics
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     if unreached.first is None:
         findings += unknown_metrics(playbook, adapters, wiring.clock().now())
         findings += survey_alerts(playbook, adapters, wiring.clock().now())
+        findings += failing_gates(playbook, adapters, wiring.clock())
     if stated is not None:
         rates = stated_rates(playbook, adapters, per_s=stated[0], bad_share=stated[1])
     elif unreached.first is not None:

@@ -51,40 +51,50 @@ _DETACHED = (
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{ID_CHARS_MAX - 1}}}")
 
 
+AutoOption = Annotated[
+    bool, typer.Option("--auto", help="Ask nothing; a confirm step ends with exit 8.")
+]
+ApproveAllOption = Annotated[
+    bool, typer.Option("--approve-all", help="Answer every confirm step with yes.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Record the start; leave driving to an agent.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Stop after the plan; nothing is written.")
+]
+IdOption = Annotated[
+    str, typer.Option("--id", metavar="ID", help="The rollout's id; goes on if it exists.")
+]
+OnExitOption = Annotated[
+    OnExit | None,
+    typer.Option(help="On SIGINT, SIGTERM. Default: rollback with --auto, else leave."),
+]
+JunitOption = Annotated[
+    str, typer.Option("--junit", metavar="FILE", help="Leave the gates there as JUnit XML.")
+]
+SummaryOption = Annotated[
+    str,
+    typer.Option(
+        "--summary",
+        metavar="FILE",
+        help="Append a summary in Markdown. Default with --auto: $GITHUB_STEP_SUMMARY.",
+    ),
+]
+
+
 def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     file: PlaybookFile,
     *,
-    auto: Annotated[
-        bool, typer.Option("--auto", help="Ask nothing; a confirm step ends with exit 8.")
-    ] = False,
-    approve_all: Annotated[
-        bool, typer.Option("--approve-all", help="Answer every confirm step with yes.")
-    ] = False,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Record the start; leave driving to an agent.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Stop after the plan; nothing is written.")
-    ] = False,
-    rollout_id: Annotated[
-        str, typer.Option("--id", metavar="ID", help="The rollout's id; goes on if it exists.")
-    ] = "",
-    on_exit: Annotated[
-        OnExit | None,
-        typer.Option(help="On SIGINT, SIGTERM. Default: rollback with --auto, else leave."),
-    ] = None,
+    auto: AutoOption = False,
+    approve_all: ApproveAllOption = False,
+    detach: DetachOption = False,
+    dry_run: DryRunOption = False,
+    rollout_id: IdOption = "",
+    on_exit: OnExitOption = None,
     given: InputOption = None,
-    junit: Annotated[
-        str, typer.Option("--junit", metavar="FILE", help="Leave the gates there as JUnit XML.")
-    ] = "",
-    summary: Annotated[
-        str,
-        typer.Option(
-            "--summary",
-            metavar="FILE",
-            help="Append a summary in Markdown. Default with --auto: $GITHUB_STEP_SUMMARY.",
-        ),
-    ] = "",
+    junit: JunitOption = "",
+    summary: SummaryOption = "",
     reason: ReasonOption = "",
     store: StoreOption = "",
     output: OutputOption = Output.TABLE,
