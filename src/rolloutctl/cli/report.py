@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from rolloutctl.core.machine import fold
 from rolloutctl.credentials import redact
 from rolloutctl.errors import ExitCode, UsageError
 from rolloutctl.ui.console import Console
-
-if TYPE_CHECKING:
-    from rolloutctl.core.state import RolloutState
 
 #: Written to standard output instead of a file.
 STDOUT = "-"
@@ -60,14 +57,13 @@ def run(
     records = ledger.read(rollout_id)
     broken = ledger.verify_chain(rollout_id)
     state = fold(rollout_id, records)
+    from rolloutctl.ui.report.gather import report_of  # noqa: PLC0415 - same
     from rolloutctl.ui.report.html import report_html  # noqa: PLC0415 - YAML, for this command
     from rolloutctl.ui.report.markdown import report_markdown  # noqa: PLC0415 - same
-    from rolloutctl.ui.report.gather import report_of  # noqa: PLC0415 - same
 
     report = report_of(
         state,
         records,
-        because=_because(state),
         chain="" if broken is None else str(broken),
         now=clock.now(),
     )
@@ -82,20 +78,6 @@ def run(
         console.talk(f"error: the journal's chain is broken: {broken}")
         return ExitCode.UNAVAILABLE
     return ExitCode.DONE
-
-
-def _because(state: RolloutState) -> str:
-    """Why it is where it is, as far as the journal alone tells."""
-    if state.ended_because:
-        return state.ended_because
-    if state.paused_because:
-        return state.paused_because
-    if state.rollback is not None:
-        return state.rollback.because
-    if state.kill_reason:
-        return state.kill_reason
-    step = state.step
-    return f"in step {step.index + 1}" if step is not None else f"{state.steps_left} steps are done"
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
