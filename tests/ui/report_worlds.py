@@ -19,11 +19,11 @@ def _asked(fleet, request):
     requests.request(fleet.journal, fleet.clock, "r-0", request)
 
 
-def told(fleet, *, because="why", chain=""):
+def told(fleet, *, chain=""):
     """The report of the fleet's first rollout as it stands."""
     records = fleet.journal.read("r-0")
     state = fold("r-0", records)
-    return report_of(state, records, because=because, chain=chain, now=fleet.clock.now())
+    return report_of(state, records, chain=chain, now=fleet.clock.now())
 
 
 def succeeded():

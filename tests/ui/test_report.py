@@ -13,7 +13,7 @@ from rolloutctl.ui.report import exposures, gate_courses, telling
 from rolloutctl.ui.report.html import report_html
 from rolloutctl.ui.report.markdown import report_markdown
 from rolloutctl.ui.report.wording import MARKS
-from ui.report_worlds import HOSTILE, WORLDS, long_one, rolled_back, succeeded, told
+from ui.report_worlds import HOSTILE, PERSON, WORLDS, long_one, rolled_back, succeeded, told
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -59,8 +59,22 @@ def test_every_phase_is_reported_with_a_mark_and_a_word(phase, report):
     assert report.phase is phase
     for one in (page, text):
         assert MARKS[phase][0] in one
-        assert phase.value in one
+        assert phase.value.replace("-", " ") in one.replace("-", " ")
     assert all(target.name in page for target in report.targets)
+
+
+def test_why_it_stands_where_it_stands_is_one_sentence_from_the_journal(phase, report):
+    """The reason that was recorded; a kill's with who asked for it and why."""
+    said = {
+        Phase.SUCCEEDED: "steps",
+        Phase.ROLLED_BACK: "gate success failed",
+        Phase.KILLED: "the kill's reason: ",
+        Phase.PAUSED: f"paused by {PERSON.name}",
+        Phase.ASKING: "leave step",
+        Phase.STUCK: "the rollback of llm is not confirmed",
+    }
+
+    assert said[phase] in report.sentence
 
 
 def test_the_page_is_well_formed_and_has_nothing_that_runs_or_loads(report):

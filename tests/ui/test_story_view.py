@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from rolloutctl.core import events as ev
+from rolloutctl.core.effects import Restore
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.ui.story_view import story_text
 
@@ -90,3 +91,20 @@ def test_a_note_stands_below_its_event():
     lines = story(judged(Outcome.PASS, 1), LEFT, notes={1: "replayed: DIFFERENT"})
 
     assert "replayed: DIFFERENT" in lines
+
+
+def test_a_write_that_is_tried_again_and_again_is_told_once_with_how_often():
+    """A stuck rollback of an hour is not a hundred lines; two tries are both told."""
+    restore = Restore(target="llm")
+    intended = ev.Intended(key="k", effect=restore, before=None, deadline=AT, epoch=1)
+    failed = ev.ApplyFailed(key="k", target="llm", why=ev.Why.UNAVAILABLE, message="gone")
+    stuck = ev.Stuck(targets=("llm",), because="not confirmed")
+
+    lines = story(*[intended, failed] * 12, stuck)
+
+    assert lines[1:3] == [
+        "llm: not written: gone",
+        "and 11 times more, last: llm: not written: gone",
+    ]
+    assert len(lines) == 4
+    assert len(story(*[intended, failed] * 2)) == 4

@@ -6,7 +6,7 @@ happened and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rolloutctl.core import events as ev
@@ -20,6 +20,8 @@ from rolloutctl.ui.table import wrapped
 _NUMBER = 5
 #: Columns of number, time and the spaces around them.
 _HEAD = 17
+#: A write that failed so often in the same words is told in three lines.
+_TOLD_ONCE_FROM = 3
 
 
 @dataclass(slots=True)
@@ -129,7 +131,37 @@ def story_lines(
             lines.append((recorded, "  ", note))
     lines += story.flushed(is_waited_for=True)
     # What a gate said last is known only once something followed from it.
-    return sorted(lines, key=lambda line: line[0].seq)
+    return _without_repetitions(sorted(lines, key=lambda line: line[0].seq))
+
+
+def _without_repetitions(
+    lines: Sequence[tuple[ev.Recorded, str, str]],
+) -> list[tuple[ev.Recorded, str, str]]:
+    """A write that fails again and again is told once, with how often and when last."""
+    told: list[tuple[ev.Recorded, str, str]] = []
+    place = 0
+    while place < len(lines):
+        times = _times_tried(lines, place)
+        if times < _TOLD_ONCE_FROM:
+            told.append(lines[place])
+            place += 1
+            continue
+        last = lines[place + 2 * times - 1]
+        told += lines[place : place + 2]
+        told.append((last[0], last[1], f"and {times - 1} times more, last: {last[2]}"))
+        place += 2 * times
+    return told
+
+
+def _times_tried(lines: Sequence[tuple[ev.Recorded, str, str]], place: int) -> int:
+    """How often a write and its failure follow from `place` on, in the same words."""
+    if place + 1 >= len(lines) or not isinstance(lines[place + 1][0].event, ev.ApplyFailed):
+        return 0
+    pair = [line[1:] for line in lines[place : place + 2]]
+    times = 1
+    while [line[1:] for line in lines[place + 2 * times : place + 2 * times + 2]] == pair:
+        times += 1
+    return times
 
 
 def story_paragraph(recorded: ev.Recorded, indent: str, text: str, width: int) -> str:

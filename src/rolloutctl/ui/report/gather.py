@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.state import RolloutState
+from rolloutctl.core.state import Phase, RolloutState
 from rolloutctl.ui.report.exposures import target_courses
 from rolloutctl.ui.report.gate_courses import gate_courses
 from rolloutctl.ui.report.model import RolloutReport
@@ -23,7 +23,6 @@ def report_of(
     state: RolloutState,
     records: Sequence[ev.Recorded],
     *,
-    because: str,
     chain: str,
     now: datetime,
 ) -> RolloutReport:
@@ -32,7 +31,6 @@ def report_of(
     Args:
         state: the fold of `records`.
         records: the whole journal of the rollout.
-        because: why it is where it is, in one sentence.
         chain: what is wrong with the journal's chain; "" if nothing.
         now: the end of a rollout that is not over.
     """
@@ -48,7 +46,7 @@ def report_of(
         description=str(document.get("description", "")),
         owner=str(document.get("owner", "")),
         phase=state.phase,
-        sentence=phase_line(state, because),
+        sentence=phase_line(state, _because(state, records)),
         began_at=records[0].at,
         ended_at=ended_at,
         is_over=state.phase.is_terminal,
@@ -65,3 +63,27 @@ def report_of(
         people=people_of(records),
         troubles=troubles_of(records),
     )
+
+
+def _because(state: RolloutState, records: Sequence[ev.Recorded]) -> str:
+    """Why it is where it is, as far as the journal alone tells."""
+    match state.phase:
+        case Phase.PAUSED:
+            return state.paused_because
+        case Phase.ASKING:
+            return _last(records, ev.Asked, "question")
+        case Phase.ROLLING_BACK if state.rollback is not None:
+            return state.rollback.because
+        case Phase.KILLING:
+            return "a kill was requested" + (f": {state.kill_reason}" if state.kill_reason else "")
+        case Phase.KILLED | Phase.STUCK if state.kill_reason:
+            return f"{state.ended_because}; the kill's reason: {state.kill_reason}"
+        case Phase.RUNNING:
+            return _last(records, ev.StepEntered, "because") or "its first step has not begun"
+        case _:
+            return state.ended_because
+
+
+def _last(records: Sequence[ev.Recorded], kind: type[ev.Event], name: str) -> str:
+    events = (one.event for one in reversed(records))
+    return next((str(getattr(event, name)) for event in events if isinstance(event, kind)), "")
