@@ -371,10 +371,10 @@ def test_a_source_that_cannot_answer_a_gate_is_an_error(problems):
     """Counters are not expressions."""
     text = changed(("  metrics:\n", "  metrics:\n    kind: counters\n"))
 
-    found = [one for one in problems(text) if "cannot answer expression" in one.message]
+    found = [one for one in problems(text) if "cannot answer an expression" in one.message]
 
     assert len(found) == 2
-    assert found[0].fix == "it answers: counters"
+    assert found[0].fix.startswith("it answers counters (`bad` and `total`")
 
 
 def test_a_source_in_error_brings_no_further_errors(problems):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -326,6 +326,18 @@ def _check_source(
     check_source(parsing, at, kinds, where=where, around=around)
 
 
+#: Kinds of queries as the keys of a gate show them.
+_WORDS = {
+    "expression": "an expression (`query`, PromQL)",
+    "counters": "counters (`bad` and `total`, `histogram`, `sum`)",
+    "alerts": "alerts",
+}
+
+
+def _in_words(kinds: Iterable[str]) -> str:
+    return " and ".join(_WORDS.get(kind, kind) for kind in kinds)
+
+
 def check_source(
     parsing: Parsing, at: Node, kinds: frozenset[str], *, where: str, around: Surroundings
 ) -> None:
@@ -342,6 +354,6 @@ def check_source(
         return
     lacking = sorted(kinds - answers.kinds)
     if lacking:
-        message = f"{where}: source {source} cannot answer {', '.join(lacking)}"
-        fix = f"it answers: {', '.join(sorted(answers.kinds))}"
+        message = f"{where}: source {source} cannot answer {_in_words(lacking)}"
+        fix = f"it answers {_in_words(sorted(answers.kinds))}; write that, or name another source"
         parsing.report.error(at, message, fix=fix)
