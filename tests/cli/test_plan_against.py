@@ -46,3 +46,17 @@ def test_an_unknown_rollout_is_one_error_and_nothing_is_asked(run_before):
     assert said.exit_code == 3
     assert "r-1" in said.err
     assert said.out == ""
+
+
+def test_a_target_that_cannot_be_read_now_is_not_passed_over(run_before, folder):
+    """It is neither the same nor different, and said so."""
+    (folder / "flags.json").unlink()
+
+    said = run_before("plan", "seconds.yaml", "--against", "r-1")
+    document = json.loads(
+        run_before("plan", "seconds.yaml", "--against", "r-1", "--output", "json").out
+    )
+
+    assert "? target llm: not a target of this playbook, or not readable now" in said.out
+    (target,) = document["against"]["targets"]
+    assert (target["same"], target["now"]) == (None, None)

@@ -6,6 +6,7 @@ from rolloutctl.core.exposure import split
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.planned import Plan, PlannedSight, PlannedStep, PlannedTarget, PlannedWrite
 from rolloutctl.core.sight import Sight
+from rolloutctl.ui.documents import finding_json
 from rolloutctl.ui.hints import name_store
 from rolloutctl.ui.plan_view import plan_document, plan_text
 
@@ -130,3 +131,11 @@ def test_a_way_out_names_the_journal_that_was_asked():
 
     assert "hint: rolloutctl status --store /srv/j.db r-1" in text
     assert document["findings"][0]["hint"] == "rolloutctl status --store /srv/j.db r-1"
+
+
+def test_machines_read_note_where_people_do():
+    """Fine, but with something to know: neither `ok` nor a warning."""
+    note = Finding(severity=Severity.OK, message="m", hint="h")
+    fine = Finding(severity=Severity.OK, message="m")
+
+    assert [finding_json(one)["severity"] for one in (note, fine)] == ["note", "ok"]

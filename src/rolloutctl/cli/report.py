@@ -57,8 +57,8 @@ def run(
     records = ledger.read(rollout_id)
     broken = ledger.verify_chain(rollout_id)
     state = fold(rollout_id, records)
-    from rolloutctl.ui.report.gather import report_of  # noqa: PLC0415 - same
-    from rolloutctl.ui.report.html import report_html  # noqa: PLC0415 - YAML, for this command
+    from rolloutctl.ui.report.gather import report_of  # noqa: PLC0415 - charts, for this command
+    from rolloutctl.ui.report.html import report_html  # noqa: PLC0415 - same
     from rolloutctl.ui.report.markdown import report_markdown  # noqa: PLC0415 - same
 
     report = report_of(

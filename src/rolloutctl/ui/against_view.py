@@ -30,7 +30,7 @@ class Against:
 
     Attributes:
         then: by target, what was seen when that rollout began.
-        now: by target, what is seen now; targets that cannot be observed are left out.
+        now: by target, what is seen now; targets that cannot be observed are missing.
     """
 
     rollout_id: str
@@ -46,7 +46,7 @@ def against_text(against: Against, width: int) -> str:
     began = f"{against.began_at.astimezone():%Y-%m-%d %H:%M:%S}"
     head = f"against {against.rollout_id} ({against.phase}, began {began})"
     lines = [_line(one, width) for one in against.differences] or ["  the same playbook"]
-    lines += [_target(name, against, width) for name in against.then if name in against.now]
+    lines += [_target(name, against, width) for name in against.then]
     return "\n".join([head, *lines])
 
 
@@ -69,12 +69,13 @@ def against_document(against: Against) -> Mapping[str, Json]:
         "targets": [
             {
                 "name": name,
-                "same": then.fingerprint == against.now[name].fingerprint,
+                # null: nothing is known of it now, which is neither the same nor different.
+                "same": then.fingerprint == now.fingerprint if now is not None else None,
                 "then": _exposure(then),
-                "now": _exposure(against.now[name]),
+                "now": _exposure(now) if now is not None else None,
             }
             for name, then in against.then.items()
-            if name in against.now
+            for now in (against.now.get(name),)
         ],
     }
 
@@ -88,7 +89,10 @@ def _line(one: Difference, width: int) -> str:
 
 
 def _target(name: str, against: Against, width: int) -> str:
-    then, now = against.then[name], against.now[name]
+    then, now = against.then[name], against.now.get(name)
+    if now is None:
+        said = f"  ? target {name}: not a target of this playbook, or not readable now"
+        return wrapped(said, width, indent="      ")
     if then.fingerprint == now.fingerprint:
         return wrapped(f"  = target {name} is configured as it was then", width, indent="      ")
     was, is_now = _served(then), _served(now)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from rolloutctl.core.exposure import Cohort, Exposure
 from rolloutctl.core.json_types import Json
-from rolloutctl.core.observation import Finding, Observation
+from rolloutctl.core.observation import Finding, Observation, Severity
 from rolloutctl.core.verdict import Verdict
 
 
@@ -43,9 +43,10 @@ def observation_json(observation: Observation) -> Json:
 
 
 def finding_json(finding: Finding) -> Json:
-    """One finding with its way out."""
+    """One finding with its way out; what is fine and has one all the same is a `note`."""
+    is_note = finding.severity is Severity.OK and finding.hint
     return {
-        "severity": finding.severity.value,
+        "severity": "note" if is_note else finding.severity.value,
         "message": finding.message,
         "hint": finding.hint,
     }
