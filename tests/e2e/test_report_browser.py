@@ -38,6 +38,7 @@ def opened(page):
     def open_report(phase):
         path = page.folder / f"{phase.value}.html"
         path.write_text(report_html(told(WORLDS[phase]())), "utf-8")
+        page.tell("Emulation.setEmulatedMedia", media="", features=[])
         page.open(path)
         return page
 
@@ -74,3 +75,23 @@ def test_every_text_can_be_read_in_light_and_dark(opened, scheme):
     assert dark == (scheme == "dark")
     assert page.run(CONTRASTS) >= 4.5
     assert page.picture()[:4] == b"\x89PNG"
+
+
+def test_whoever_does_not_see_the_charts_is_told_them(opened):
+    """A text for each drawing, a scope for each header, and every scrolled part by keyboard."""
+    page = opened(Phase.ROLLED_BACK)
+
+    silent = "svg:not([role=img]),svg:not([aria-label]),th:not([scope]),.scroll:not([tabindex])"
+    assert page.run(f"return document.querySelectorAll('{silent}').length") == 0
+    assert page.run("return document.querySelectorAll('svg,th,.scroll').length") > 10
+
+
+def test_paper_has_what_the_screen_folds(opened):
+    """Nobody can unfold a printed page: numbers, tables and the playbook are all there."""
+    page = opened(Phase.ROLLED_BACK)
+    heights = "return [...document.querySelectorAll('details')].map(one => one.offsetHeight)"
+    folded = page.run(heights)
+
+    page.printed()
+
+    assert all(after > before for before, after in zip(folded, page.run(heights), strict=True))

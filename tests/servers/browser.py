@@ -57,6 +57,10 @@ class Page:
         wanted = [{"name": "prefers-color-scheme", "value": scheme}]
         self.tell("Emulation.setEmulatedMedia", features=wanted)
 
+    def printed(self):
+        """Shows the page as it would be printed."""
+        self.tell("Emulation.setEmulatedMedia", media="print")
+
     def tell(self, command, **parameters):
         """A command of the DevTools protocol."""
         return self.post("/goog/cdp/execute", cmd=command, params=parameters)
