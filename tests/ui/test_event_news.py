@@ -1,6 +1,6 @@
 """A watched rollout is told by what changes, each thing once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,6 +8,7 @@ from rolloutctl.core import events as ev
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.ui.console import Style
 from rolloutctl.ui.event_news import EventNews, ends_with, indent_of, style_of, without_time_left
+from rolloutctl.ui.event_view import local_moment
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ACTOR = ev.Actor(name="ana@host")
@@ -165,3 +166,11 @@ def test_no_line_says_a_word_twice(event, line):
 def test_steps_and_ends_stand_out(event, indent, style, said):
     """At the margin and in colour; what a wait would repeat is known."""
     assert (indent_of(event), style_of(event), ends_with(event)) == (indent, style, said)
+
+
+def test_a_moment_of_another_day_has_its_date():
+    """At three in the morning `since 18:03` would be yesterday's, or last week's."""
+    now = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
+
+    assert local_moment(now - timedelta(minutes=1), now).count(":") == 2
+    assert local_moment(now - timedelta(days=3), now).startswith("2025-12-3")

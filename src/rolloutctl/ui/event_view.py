@@ -47,6 +47,12 @@ def local_time(at: datetime) -> str:
     return at.astimezone().strftime("%H:%M:%S")
 
 
+def local_moment(at: datetime, now: datetime) -> str:
+    """The time of day where the reader is, with the date unless it is today's."""
+    there = at.astimezone()
+    return local_time(at) if there.date() == now.astimezone().date() else f"{there:%Y-%m-%d %H:%M}"
+
+
 def said_once(phase: str, because: str) -> str:
     """`phase: because`, or `because` alone where it begins with the phase's own words."""
     rest = because.removeprefix(f"{phase}: ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from rich.text import Text
@@ -11,7 +10,7 @@ from rich.text import Text
 from rolloutctl.core.state import Phase
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.view import View
-from rolloutctl.ui.event_view import local_time
+from rolloutctl.ui.event_view import local_moment
 from rolloutctl.ui.live_scene import (
     AHEAD,
     DONE,
@@ -65,18 +64,18 @@ def hold_line(view: View, width: int) -> Text | None:
     left_s = (ends_at - view.now).total_seconds()
     bar = max(GAP, min(_BAR_MAX, int(width * _BAR_SHARE)))
     done = min(bar, max(0, int(bar * (1 - left_s / whole_s))))
-    words = _left(left_s, whole_s, ends_at)
+    words = _left(left_s, whole_s, local_moment(ends_at, view.now))
     if progress.extended_until is not None:
         words = f"{words}, extended once"
     parts = line(label, ("━" * done, "cyan"), ("─" * (bar - done), "dim"), f"  {words}")
     return fitted(parts, width)
 
 
-def _left(left_s: float, whole_s: float, ends_at: datetime) -> str:
-    if left_s <= 0:
-        return f"over since {local_time(ends_at)} ({format_duration(whole_s)})"
+def _left(left_s: float, whole_s: float, ends_at: str) -> str:
     left, whole = format_duration(max(1.0, left_s)), format_duration(whole_s)
-    return f"{left} left of {whole}, until {local_time(ends_at)}"
+    if left_s <= 0:
+        return f"of {whole}, over since {ends_at}"
+    return f"{left} left of {whole}, until {ends_at}"
 
 
 def _stops(view: View) -> list[_Stop]:

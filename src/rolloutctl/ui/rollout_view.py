@@ -19,7 +19,7 @@ from rolloutctl.core.state import Phase, RolloutState, TargetState
 from rolloutctl.core.units import format_duration
 from rolloutctl.core.view import View
 from rolloutctl.ui.documents import exposure_json, time_json, verdict_json
-from rolloutctl.ui.event_view import local_time, said_once
+from rolloutctl.ui.event_view import local_moment, local_time, said_once
 from rolloutctl.ui.hints import with_store
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.next_steps import NextStep, next_lines, next_steps
@@ -104,7 +104,7 @@ def status_text(standing: Standing, width: int) -> str:
     if notes:
         parts.append("\n".join(wrapped(note, width, indent="  ") for note in notes))
     gates = view.playbook.gates.values()
-    rows = [(gate.name, *_gate(gate, _record(standing, gate))) for gate in gates]
+    rows = [(gate.name, *_gate(gate, _record(standing, gate), view.now)) for gate in gates]
     if rows:
         parts.append(table(("GATE", "VERDICT", "BECAUSE"), rows, width))
     return "\n\n".join(parts)
@@ -113,7 +113,7 @@ def status_text(standing: Standing, width: int) -> str:
 def gate_text(view: View, width: int) -> str:
     """The gates of the current step, for the person who is asked."""
     gates = {gate.name: gate for gate in (*view.guardrails, *view.step_gates)}
-    rows = [(name, *_gate(gate, view.record(gate))) for name, gate in gates.items()]
+    rows = [(name, *_gate(gate, view.record(gate), view.now)) for name, gate in gates.items()]
     return table(("GATE", "VERDICT", "BECAUSE"), rows, width) if rows else "no gates"
 
 
@@ -160,7 +160,7 @@ def is_unwatched(standing: Standing) -> bool:
 def _head(standing: Standing, width: int) -> list[str]:
     view, state = standing.view, standing.view.state
     since = standing.history.phase_at
-    at = f" since {local_time(since)}" if since is not None else ""
+    at = f" since {local_moment(since, view.now)}" if since is not None else ""
     lines = [
         _labelled("rollout", f"{state.rollout_id} ({state.name})", width),
         _labelled("phase", f"{state.phase}{at}{_meaning(state)}", width),
@@ -248,15 +248,12 @@ def _records(standing: Standing) -> Mapping[str, GateRecord]:
     return {**state.gates, **judged}
 
 
-def _gate(gate: Gate, record: GateRecord | None) -> tuple[str, str]:
+def _gate(gate: Gate, record: GateRecord | None, now: datetime) -> tuple[str, str]:
     observes = " (observes only)" if gate.limits.observe_only else ""
     if record is None:
         return f"not judged{observes}", ""
-    return f"{record.verdict.outcome}{observes}", _judged(record.verdict.because, record.judged_at)
-
-
-def _judged(because: str, at: datetime) -> str:
-    return f"{because} [{local_time(at)}]"
+    judged = f"{record.verdict.because} [{local_moment(record.judged_at, now)}]"
+    return f"{record.verdict.outcome}{observes}", judged
 
 
 def _target_json(target: TargetState, history: History) -> Json:
