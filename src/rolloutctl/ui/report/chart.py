@@ -18,8 +18,8 @@ LEFT, RIGHT = 44, 8
 EXPOSURE_HEIGHT = 220
 _TOP, _BOTTOM = 26, 24
 _FULL_BP = 10_000
-#: Labels nearer than so many units would run into each other.
-_LABEL_GAP = 62
+#: About the width of a character of a label, and the space beside a label.
+_CHAR_WIDTH, _LABEL_PAD = 6.2, 3
 #: Steps between two ticks of the time axis, in seconds.
 _TICKS_S = (
     1,
@@ -130,7 +130,7 @@ def bands(
 ) -> str:
     """A background where a person was waited for, or the rollout went back."""
     drawn: list[str] = []
-    last_x = float(-_LABEL_GAP)
+    room = _Room()
     for span in spans:
         x, end = axis.x(span.begins), axis.x(span.ends)
         kind = "wait" if span.is_wait else "back"
@@ -138,15 +138,31 @@ def bands(
             f'<rect class="band {kind}" x="{x:.1f}" y="{top:.1f}"'
             f' width="{max(end - x, 2):.1f}" height="{floor - top:.1f}"/>'
         )
-        if is_named and x - last_x >= _LABEL_GAP:
-            is_right = x > WIDTH * 0.85
-            anchor, at = ("end", x - 4) if is_right else ("start", x + 4)
-            drawn.append(
-                f'<text class="label {kind}" x="{at:.1f}" y="{top + 14:.1f}"'
-                f' text-anchor="{anchor}">{escape(span.name[:NAME_CHARS_MAX])}</text>'
-            )
-            last_x = x
+        if is_named:
+            drawn.append(room.label(span.name, x, top + 14, kind=f"label {kind}"))
     return "".join(drawn)
+
+
+class _Room:
+    """Writes names beside places, from left to right, where one does not run into another."""
+
+    def __init__(self) -> None:
+        self._taken_to = 0.0
+
+    def label(self, name: str, x: float, y: float, *, kind: str) -> str:
+        """The name to the right of `x`, or to its left near the end; "" without room."""
+        name = name[:NAME_CHARS_MAX]
+        width = len(name) * _CHAR_WIDTH
+        is_left = x + width > WIDTH
+        begins = x - _LABEL_PAD - width if is_left else x + _LABEL_PAD
+        if begins < self._taken_to:
+            return ""
+        self._taken_to = begins + width + _LABEL_PAD
+        anchor, at = ("end", x - _LABEL_PAD) if is_left else ("start", x + _LABEL_PAD)
+        return (
+            f'<text class="{kind}" x="{at:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+            f"{escape(name)}</text>"
+        )
 
 
 def _percents(y: Callable[[float], float]) -> list[tuple[float, str]]:
@@ -174,21 +190,14 @@ def grid(axis: Axis, floor: float, rows: Iterable[tuple[float, str]]) -> str:
 def _step_marks(steps: Sequence[Span], axis: Axis) -> str:
     """A line where each step begins; its name where there is room for it."""
     drawn: list[str] = []
-    last_x = float(-_LABEL_GAP)
+    room = _Room()
     for span in steps:
         x = axis.x(span.begins)
         drawn.append(
             f'<line class="step" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}"'
             f' y2="{EXPOSURE_HEIGHT - _BOTTOM}"/>'
         )
-        if x - last_x >= _LABEL_GAP:
-            near_end = x > WIDTH - _LABEL_GAP
-            anchor = "end" if near_end else "start"
-            drawn.append(
-                f'<text class="label" x="{x + (-2 if near_end else 2):.1f}" y="{_TOP - 8}"'
-                f' text-anchor="{anchor}">{escape(span.name[:NAME_CHARS_MAX])}</text>'
-            )
-            last_x = x
+        drawn.append(room.label(span.name, x, _TOP - 8, kind="label"))
     return "".join(drawn)
 
 
