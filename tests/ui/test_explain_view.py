@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rolloutctl.core import events as ev
 from rolloutctl.ui.explain_view import Explanation, explain_text
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def test_every_event_has_its_line_so_that_no_number_is_missing():
@@ -25,8 +25,9 @@ def test_every_event_has_its_line_so_that_no_number_is_missing():
         rollout_id="r-1", records=records, chain_break="", replayed=(), is_replayed=False
     )
 
-    lines = explain_text(explanation, 80).splitlines()
+    date, *lines = explain_text(explanation, 80).splitlines()
 
+    assert date.strip() == "2026-01-01"
     assert [int(re.match(r" *(\d+)  ", line)[1]) for line in lines] == [1, 2, 3, 4]
     assert lines[0].endswith("driven by ann@host (pid 7), epoch 2")
     assert lines[2].endswith("team was told of event 2")

@@ -7,7 +7,8 @@ from rolloutctl.core.effects import Restore
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.ui.story_view import story_text
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DAY = "2026-01-01"
 LEFT = ev.StepLeft(step=0, because="step a left: done")
 PAUSED = ev.Paused(because="why")
 
@@ -32,7 +33,8 @@ def story(*events, notes=None):
         ev.Recorded(seq=number, at=AT + timedelta(seconds=number), event=event)
         for number, event in enumerate(events, start=1)
     ]
-    return [line[15:].strip() for line in story_text(records, 200, notes=notes).splitlines()]
+    lines = story_text(records, 200, notes=notes).splitlines()
+    return [line[15:].strip() for line in lines if line != f"       {DAY}"]
 
 
 def test_equal_judgements_are_one_line_with_their_number():
@@ -108,3 +110,17 @@ def test_a_write_that_is_tried_again_and_again_is_told_once_with_how_often():
     ]
     assert len(lines) == 4
     assert len(story(*[intended, failed] * 2)) == 4
+
+
+def test_the_date_stands_above_the_first_event_of_each_day():
+    """A rollout of three days is read in a postmortem."""
+    resumed = ev.Resumed(actor=ev.Actor(name="ana@host"))
+    records = [
+        ev.Recorded(seq=1, at=AT, event=PAUSED),
+        ev.Recorded(seq=2, at=AT, event=resumed),
+        ev.Recorded(seq=3, at=AT + timedelta(days=2), event=PAUSED),
+    ]
+
+    lines = story_text(records, 200).splitlines()
+
+    assert [line.strip() for line in lines if ":" not in line] == ["2026-01-01", "2026-01-03"]

@@ -122,11 +122,11 @@ class Judge:
         )
 
     def _readings(self, gate: Gate, context: GateContext) -> list[Reading]:
-        source = self._adapters.sources[gate.source]
         readings = []
         for query in self._adapters.kinds.gates[gate.kind].queries(gate.spec, context):
             try:
-                measured = source.query(query, context.now)
+                # A gate without a source asks nothing.
+                measured = self._adapters.sources[gate.source].query(query, context.now)
                 readings.append(Reading(query=query, measurement=measured))
             except (Unavailable, Rejected) as error:
                 readings.append(Reading(query=query, error=error.message))

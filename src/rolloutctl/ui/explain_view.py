@@ -18,7 +18,7 @@ from rolloutctl.ui.evidence_view import evidence_text
 from rolloutctl.ui.gate_plot import gate_plot
 from rolloutctl.ui.messages import API_VERSION
 from rolloutctl.ui.report.gate_courses import gate_courses
-from rolloutctl.ui.story_view import story_lines, story_paragraph
+from rolloutctl.ui.story_view import Days, story_lines, story_paragraph
 from rolloutctl.ui.table import wrapped
 
 if TYPE_CHECKING:
@@ -77,13 +77,14 @@ def explain_text(explanation: Explanation, width: int) -> str:
     lines = EventLines()
     replayed = {one.seq: one for one in explanation.replayed}
     since = origins(explanation.records)
-    parts = []
+    days, parts = Days(), list[str]()
     for recorded in explanation.records:
         said = lines.line(recorded) or f"{local_time(recorded.at)}  {_aside(recorded.event)}"
         if not explanation.tells(recorded.seq):
             continue
         if recorded.seq in since:
             said += origin_text(since[recorded.seq])
+        parts += days.turned(recorded)
         parts.append(wrapped(f"{recorded.seq:>5}  {said}", width, indent=_INDENT))
         if isinstance(recorded.event, ev.GateJudged):
             parts += made_from(recorded.event, width)
@@ -98,8 +99,9 @@ def explain_story(explanation: Explanation, width: int) -> str:
     What a failed or silent gate asked and was answered stands below it; of a gate that was
     asked for, always, and its course as a drawing at the end.
     """
-    parts = []
+    days, parts = Days(), list[str]()
     for recorded, indent, text in told_lines(explanation):
+        parts += days.turned(recorded)
         parts.append(story_paragraph(recorded, indent, text, width))
         event = recorded.event
         if is_told_in_full(event, explanation) and "replayed: " not in text:

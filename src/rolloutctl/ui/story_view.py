@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from rolloutctl.core import events as ev
 from rolloutctl.core.verdict import Outcome
@@ -113,8 +114,12 @@ def story_text(
         width: columns to fold at.
         notes: by event number, a line to put below it (a verdict replayed differently).
     """
-    lines = story_lines(records, notes=notes)
-    return "\n".join(story_paragraph(*line, width) for line in lines)
+    days = Days()
+    parts = []
+    for recorded, indent, text in story_lines(records, notes=notes):
+        parts += days.turned(recorded)
+        parts.append(story_paragraph(recorded, indent, text, width))
+    return "\n".join(parts)
 
 
 def story_lines(
@@ -162,6 +167,21 @@ def _times_tried(lines: Sequence[tuple[ev.Recorded, str, str]], place: int) -> i
     while [line[1:] for line in lines[place + 2 * times : place + 2 * times + 2]] == pair:
         times += 1
     return times
+
+
+@dataclass(slots=True)
+class Days:
+    """The date above the first event of each day, where the reader is."""
+
+    _day: date | None = None
+
+    def turned(self, recorded: ev.Recorded) -> list[str]:
+        """The line with the date, if this event is of another day than the one before."""
+        day = recorded.at.astimezone().date()
+        if day == self._day:
+            return []
+        self._day = day
+        return [f"{'':>{_NUMBER}}  {day.isoformat()}"]
 
 
 def story_paragraph(recorded: ev.Recorded, indent: str, text: str, width: int) -> str:
