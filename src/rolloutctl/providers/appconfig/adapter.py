@@ -1,0 +1,156 @@
+"""The provider `appconfig`: observe, apply, restore and kill over AppConfig's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rolloutctl.clock import Deadline
+from rolloutctl.core.answers import Capabilities, Observation, Receipt
+from rolloutctl.core.exposure import Exposure, describe
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.target import Target
+from rolloutctl.errors import Conflict, Rejected
+from rolloutctl.providers.appconfig import place
+from rolloutctl.providers.appconfig.api import Api
+from rolloutctl.providers.appconfig.deploying import deploy, new_version, strategy_id
+from rolloutctl.providers.appconfig.flag import STEP_BP, Value, shaped
+from rolloutctl.providers.appconfig.killing import kill, with_value
+from rolloutctl.providers.appconfig.place import (
+    TargetSpec,
+    format_address,
+    parse_address,
+    spec_of,
+    spec_problems,
+)
+from rolloutctl.providers.appconfig.reading import View, blocking, read, read_document
+
+if TYPE_CHECKING:
+    from rolloutctl.core.observation import ArmCounts, Finding
+
+#: A write is two or three calls and a deployment of 0 minutes.
+WRITE_TIMEOUT_S = 30.0
+#: The Agent polls every 45 s by default.
+PROPAGATION_S = 45.0
+#: A look is two to four calls.
+READ_TIMEOUT_S = 30.0
+
+
+class AppConfig:
+    """Drives flags of AWS AppConfig; holds no state."""
+
+    name: ClassVar[str] = "appconfig"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        weight_step_bp=STEP_BP,
+        conditional_write=True,
+        write_timeout_s=WRITE_TIMEOUT_S,
+        propagation_s=PROPAGATION_S,
+    )
+    TargetSpec: ClassVar[type] = TargetSpec
+
+    def problems(self, spec: place.TargetSpec) -> Sequence[tuple[str, str, str]]:
+        """See `core.ports.problems_of`."""
+        return spec_problems(spec)
+
+    def address(self, target: Target) -> str:
+        """See `Provider.address`."""
+        return format_address(target)
+
+    def parse_address(self, address: str) -> Mapping[str, str]:
+        """See `Provider.parse_address`."""
+        return parse_address(address)
+
+    def probe(self, target: Target) -> Sequence[Finding]:
+        """See `Provider.probe`."""
+        from rolloutctl.providers.appconfig.probing import findings  # noqa: PLC0415 - not on kill
+
+        return findings(target, Api(spec_of(target), Deadline(READ_TIMEOUT_S)))
+
+    def observe(self, target: Target) -> Observation:
+        """See `Provider.observe`."""
+        return read(Api(spec_of(target), Deadline(READ_TIMEOUT_S)), target).observation()
+
+    def apply(
+        self,
+        target: Target,
+        exposure: Exposure,
+        *,
+        key: str,  # noqa: ARG002 - the write states the whole exposure: idempotent by content
+        expect: str | None,
+        timeout_s: float,
+    ) -> Receipt:
+        """See `Provider.apply`."""
+        api = Api(spec_of(target), Deadline(timeout_s))
+
+        def wanted(view: View) -> Value:
+            return shaped(view.value, exposure, target)
+
+        return _change(api, target, wanted, describe(exposure), expect=expect, old="")
+
+    def restore(
+        self,
+        target: Target,
+        snapshot: Json,
+        *,
+        key: str,  # noqa: ARG002 - as in apply
+        expect: str | None,
+        timeout_s: float,
+    ) -> Receipt:
+        """See `Provider.restore`.
+
+        Deploys the very version of the restore point where nothing else changed since.
+        """
+        held = snapshot if isinstance(snapshot, Mapping) else {}
+        value, old = held.get("value"), held.get("version")
+        if not isinstance(value, dict) or not isinstance(old, str):
+            raise Rejected(
+                f"{format_address(target)}: the restore point holds no flag",
+                hint="deploy the right version: aws appconfig start-deployment",
+            )
+        api = Api(spec_of(target), Deadline(timeout_s))
+        return _change(api, target, lambda _: value, "restore", expect=expect, old=old)
+
+    def kill(self, target: Target, *, timeout_s: float) -> Receipt:
+        """See `Provider.kill`."""
+        return kill(Api(spec_of(target), Deadline(timeout_s)), target)
+
+    def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
+        """Cannot: only the AppConfig Agent evaluates `split`, by a hash nobody published."""
+        del units, timeout_s
+        raise Rejected(
+            f"{format_address(target)}: appconfig cannot be sampled; only AWS's Agent splits units",
+            hint="compare the arms' own request counts: a gate of kind sample-ratio",
+        )
+
+
+def _change(
+    api: Api,
+    target: Target,
+    wanted: Callable[[View], Value],
+    what: str,
+    *,
+    expect: str | None,
+    old: str,
+) -> Receipt:
+    """Reads, compares, stores and deploys; no write if nothing changes."""
+    view = read(api, target)
+    if expect is not None and expect != view.version:
+        raise Conflict(
+            f"{format_address(target)}: something was deployed since it was read"
+            f" ({expect} is now {view.version}); nothing was written",
+            hint="look at it; rolloutctl reads the target again before its next write",
+        )
+    document = with_value(view, wanted(view))
+    if document == view.document and not view.transit:
+        return Receipt(version=view.version)
+    if view.in_flight is not None:
+        raise Conflict(
+            f"{format_address(target)} cannot be written now: {blocking(view.in_flight)}",
+            hint="wait for its end, or stop it yourself: aws appconfig stop-deployment",
+        )
+    is_old = bool(old) and read_document(api, old) == document
+    strategy = strategy_id(api)
+    version = old if is_old else new_version(api, document, what)
+    number = deploy(api, version, latest=view.latest, strategy=strategy, what=what)
+    changed = f"deployment {number}: version {version}, {what}"
+    return Receipt(version=f"{number}.{number}", changed=changed)

@@ -1,0 +1,138 @@
+"""Brings a document into force at once, and waits until it is.
+
+SAFETY: StartDeployment names the newest deployment that was seen. Whatever was deployed in
+between, a kill too, makes AWS refuse it (409): no older write lands after a newer one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rolloutctl.clock import SystemClock
+from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unavailable
+from rolloutctl.providers.appconfig.api import Api
+from rolloutctl.providers.appconfig.flag import Value
+from rolloutctl.providers.appconfig.reading import IN_FLIGHT, OURS
+
+STRATEGY = "rolloutctl-at-once"
+#: AWS's own strategy for everybody at once; its bake of 10 minutes blocks the next one.
+BAKING_STRATEGY = "AppConfig.AllAtOnce"
+#: Between two looks at a running deployment.
+POLL_S = 0.5
+#: Pages of strategies; an account may have 20.
+PAGES_MAX = 5
+#: AWS takes 1,024 characters of description, ASCII only.
+_DESCRIPTION_CHARS = 200
+
+
+def strategy_id(api: Api, *, is_kill: bool = False) -> str:
+    """The 0-minute, 0-bake strategy, made once for an account and region.
+
+    A kill takes AWS's own `AllAtOnce` where ours can be neither found nor made: everybody
+    gets the control as fast, and only the next deployment has to wait for the bake.
+    """
+    try:
+        return _found(api) or str(
+            api.write(
+                "create_deployment_strategy",
+                Name=STRATEGY,
+                Description="made by rolloutctl: everybody at once, no bake",
+                DeploymentDurationInMinutes=0,
+                FinalBakeTimeInMinutes=0,
+                GrowthFactor=100.0,
+                GrowthType="LINEAR",
+                ReplicateTo="NONE",
+            )["Id"]
+        )
+    except RolloutctlError:
+        if is_kill:
+            return BAKING_STRATEGY
+        raise
+
+
+def _found(api: Api) -> str:
+    token: dict[str, str] = {}
+    for _ in range(PAGES_MAX):
+        page = api.read("list_deployment_strategies", MaxResults=50, **token)
+        for one in page.get("Items", []):
+            shape = (one["DeploymentDurationInMinutes"], one["FinalBakeTimeInMinutes"])
+            # SAFETY: by what it does too; somebody may have edited the one with our name.
+            if one["Name"] == STRATEGY and shape == (0, 0) and one["GrowthFactor"] == 100:  # noqa: PLR2004 - percent
+                return str(one["Id"])
+        if not page.get("NextToken"):
+            return ""
+        token = {"NextToken": page["NextToken"]}
+    return ""
+
+
+def new_version(api: Api, document: Value, what: str) -> str:
+    """Stores the document; nobody is served it yet. Its number."""
+    answer = api.write(
+        "create_hosted_configuration_version",
+        **api.profile,
+        Content=json.dumps(document, indent=2).encode(),
+        ContentType="application/json",
+        Description=_described(what),
+    )
+    return str(answer["VersionNumber"])
+
+
+def deploy(api: Api, version: str, *, latest: int, strategy: str, what: str) -> int:
+    """Starts the deployment and waits until everybody is served it. Its number.
+
+    Raises:
+        Conflict: another deployment runs, or the newest is not `latest`.
+        Rejected: AppConfig rolled it back; the alarm is named.
+        Unavailable: started, but not seen to be in force in time.
+    """
+    started = api.write(
+        "start_deployment",
+        **api.place,
+        DeploymentStrategyId=strategy,
+        ConfigurationProfileId=api.profile["ConfigurationProfileId"],
+        ConfigurationVersion=version,
+        LatestDeploymentNumber=latest,
+        Description=_described(what),
+    )
+    number = int(started["DeploymentNumber"])
+    seen = wait(api, number, started)
+    if seen["State"] not in {"COMPLETE", "BAKING"}:
+        raise Rejected(f"deployment {number} is {seen['State']}: {why_undone(seen)}", hint=_UNDO)
+    return number
+
+
+_UNDO = (
+    "see the alarm: aws cloudwatch describe-alarms; it undoes safe deployments too until it is"
+    " OK or its actions are off: aws cloudwatch disable-alarm-actions --alarm-names NAME"
+)
+
+
+def wait(api: Api, number: int, seen: dict[str, Any]) -> dict[str, Any]:  # Any: AWS's answer
+    """Looks until the deployment serves everybody, or is undone."""
+    while seen["State"] in IN_FLIGHT and seen["State"] != "BAKING":
+        if api.remaining_s <= POLL_S:
+            raise Unavailable(
+                f"deployment {number} is still {seen['State']}; it may yet be served",
+                hint=f"aws appconfig get-deployment --deployment-number {number} …",
+                may_have_landed=True,
+            )
+        SystemClock().sleep(POLL_S)
+        try:
+            seen = api.read("get_deployment", **api.place, DeploymentNumber=number)
+        except (Unavailable, NotFound):
+            continue  # it was started: the deadline ends this, not one lost look
+    return seen
+
+
+def why_undone(deployment: dict[str, Any]) -> str:  # Any: AWS's answer
+    """Who undid it, from its event log."""
+    for event in deployment.get("EventLog", []):
+        if event.get("EventType") in {"ROLLBACK_STARTED", "REVERT_COMPLETED"}:
+            by = event.get("TriggeredBy", "?")
+            return f"by {by}: {event.get('Description', '')}".rstrip(": ")
+    return "its event log does not say why"
+
+
+def _described(what: str) -> str:
+    return f"{OURS}{what}".encode("ascii", "replace").decode()[:_DESCRIPTION_CHARS]

@@ -1,0 +1,65 @@
+"""The kill: the control deployed to everybody at once, from any state.
+
+Never by a revert: in steps the preceding version is the step before, not the control.
+"""
+
+from __future__ import annotations
+
+from rolloutctl.core.answers import Receipt
+from rolloutctl.core.target import Target
+from rolloutctl.errors import Conflict
+from rolloutctl.providers.appconfig.api import Api
+from rolloutctl.providers.appconfig.deploying import deploy, new_version, strategy_id, wait
+from rolloutctl.providers.appconfig.flag import killed
+from rolloutctl.providers.appconfig.place import format_address, spec_of
+from rolloutctl.providers.appconfig.reading import OURS, View, blocking, read
+
+
+def kill(api: Api, target: Target) -> Receipt:
+    """Deploys the control, even where it is served already: the version must move.
+
+    Raises: `Conflict` where somebody else's deployment is in the way; it is not stopped.
+    """
+    view = _cleared(api, read(api, target), target)
+    document = with_value(view, killed(view.value, target))
+    version = str(view.deployment["ConfigurationVersion"])
+    if document != view.document:
+        version = new_version(api, document, "kill")
+    strategy = strategy_id(api, is_kill=True)
+    number = deploy(api, version, latest=view.latest, strategy=strategy, what="kill")
+    return Receipt(
+        version=f"{number}.{number}",
+        changed=f"deployment {number}: version {version}, the control for everybody",
+        untouched="other variants stay in the document, reached by nobody",
+    )
+
+
+def with_value(view: View, value: object) -> dict[str, object]:
+    """The document in force with our flag's value changed, and nothing else."""
+    return {
+        **view.document,
+        "values": {**view.document["values"], spec_of(view.target).flag: value},
+    }
+
+
+def _cleared(api: Api, view: View, target: Target) -> View:
+    """The environment free for the next deployment: ours is stopped and waited out."""
+    flight = view.in_flight
+    if flight is None:
+        return view
+    is_profile = flight.get("ConfigurationProfileId") == spec_of(target).profile
+    is_ours = is_profile and str(flight.get("Description", "")).startswith(OURS)
+    if not is_ours:
+        raise Conflict(
+            f"{format_address(target)} cannot be killed now: {blocking(flight)}; it is not ours",
+            hint="stop it if that is right, then kill again: aws appconfig stop-deployment"
+            f" --deployment-number {flight['DeploymentNumber']} --allow-revert …",
+        )
+    number = int(flight["DeploymentNumber"])
+    if flight["State"] != "ROLLING_BACK":
+        flight = api.write(
+            "stop_deployment", **api.place, DeploymentNumber=number, AllowRevert=True
+        )
+    # BAKING cannot follow a stop; what rolls back is waited out.
+    wait(api, number, flight)
+    return read(api, target)

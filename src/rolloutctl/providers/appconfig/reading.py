@@ -1,0 +1,176 @@
+"""What is in force: the newest deployment of the profile, its version, our flag in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rolloutctl.clock import SystemClock
+from rolloutctl.core.answers import Observation
+from rolloutctl.core.exposure import Exposure
+from rolloutctl.core.target import Target
+from rolloutctl.errors import NotFound, Rejected
+from rolloutctl.providers.appconfig.api import Api
+from rolloutctl.providers.appconfig.flag import Value, served
+from rolloutctl.providers.appconfig.place import format_address, spec_of
+
+#: Deployments of an environment on one page; AWS's own maximum. Newest first.
+PAGE = 50
+#: Deployments that may be looked at to find the profile's newest one.
+LOOKS_MAX = 20
+#: A whole document; AppConfig's own limit of a hosted version is 2 MiB.
+DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
+IN_FLIGHT = frozenset({"DEPLOYING", "BAKING", "VALIDATING", "ROLLING_BACK"})
+UNDONE = frozenset({"ROLLED_BACK", "REVERTED"})
+#: How each of our deployments is described; by it we know our own.
+OURS = "rolloutctl: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One consistent look.
+
+    Attributes:
+        latest: the newest deployment's number in the environment, whoever's: what the
+            next StartDeployment names, so that nothing in between goes unseen.
+        deployment: the profile's newest deployment that was not undone.
+        in_flight: the environment's deployment that blocks the next one, or None.
+        document: the whole document in force.
+    """
+
+    latest: int
+    deployment: dict[str, Any]  # Any: AWS's answer as boto3 gives it
+    in_flight: dict[str, Any] | None
+    document: Value
+    target: Target
+
+    @property
+    def value(self) -> Value:
+        """Our flag's value. Raises `NotFound` with the flags there are."""
+        return value_of(self.document, self.target)
+
+    @property
+    def version(self) -> str:
+        """Moves with every deployment, and when one is undone."""
+        return f"{self.latest}.{self.deployment['DeploymentNumber']}"
+
+    @property
+    def transit(self) -> str:
+        """Why what is served is not settled; "" when it is. Baking serves everybody."""
+        flight = self.in_flight
+        if flight is None or flight["State"] == "BAKING":
+            return ""
+        if flight.get("ConfigurationProfileId") != spec_of(self.target).profile:
+            return ""
+        number, state = flight["DeploymentNumber"], flight["State"]
+        return f"deployment {number} is {state} at {flight.get('PercentageComplete', 0):g}%"
+
+    @property
+    def exposure(self) -> tuple[Exposure | None, str]:
+        """What is served, or None and why it cannot be said."""
+        if self.transit:
+            return None, self.transit
+        return served(self.value, self.target)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of our flag's value."""
+        text = json.dumps(self.value, sort_keys=True) + self.transit
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def observation(self) -> Observation:
+        """As the port wants it."""
+        exposure, detail = self.exposure
+        description = str(self.deployment.get("Description", ""))
+        return Observation(
+            at=SystemClock().now(),
+            exposure=exposure,
+            version=self.version,
+            fingerprint=self.fingerprint,
+            snapshot={"version": self.deployment["ConfigurationVersion"], "value": self.value},
+            editor="" if description.startswith(OURS) else f"deployment: {description}"[:80],
+            detail=detail,
+        )
+
+
+def value_of(document: Value, target: Target) -> Value:
+    """Our flag's value in a document. Raises `NotFound` with the flags there are."""
+    values = document.get("values", {})
+    flag = spec_of(target).flag
+    if not isinstance(values.get(flag), dict):
+        raise NotFound(
+            f"{format_address(target)}: the document in force has no flag {flag!r}",
+            hint=f"its flags: {', '.join(sorted(values)) or 'none'}",
+        )
+    found: Value = values[flag]
+    return found
+
+
+def read(api: Api, target: Target) -> View:
+    """Looks. Raises `NotFound` if nothing was ever deployed, and the mapped errors."""
+    items = api.read("list_deployments", **api.place, MaxResults=PAGE).get("Items", [])
+    looked: dict[int, dict[str, Any]] = {}  # Any: as above
+    deployment = in_flight = None
+    for item in items[:LOOKS_MAX]:
+        is_blocking = item["State"] in IN_FLIGHT
+        if item["State"] in UNDONE or (deployment is not None and not is_blocking):
+            continue
+        number = item["DeploymentNumber"]
+        looked[number] = api.read("get_deployment", **api.place, DeploymentNumber=number)
+        in_flight = looked[number] if is_blocking and in_flight is None else in_flight
+        is_ours = looked[number]["ConfigurationProfileId"] == spec_of(target).profile
+        if is_ours and deployment is None and item["State"] != "ROLLING_BACK":
+            deployment = looked[number]
+    if deployment is None:
+        raise NotFound(
+            f"{format_address(target)}: the profile is in none of the environment's newest"
+            f" {LOOKS_MAX} deployments",
+            hint="deploy its document once: aws appconfig start-deployment",
+        )
+    return View(
+        latest=items[0]["DeploymentNumber"],
+        deployment=deployment,
+        in_flight=in_flight,
+        document=read_document(api, str(deployment["ConfigurationVersion"])),
+        target=target,
+    )
+
+
+def read_document(api: Api, number: str) -> Value:
+    """A hosted version's document. Raises `Rejected` if it holds no feature flags."""
+    if not number.isdigit():
+        raise Rejected(
+            f"version {number!r} is not hosted by AppConfig",
+            hint="only profiles whose LocationUri is `hosted` can be driven",
+        )
+    answer = api.read("get_hosted_configuration_version", **api.profile, VersionNumber=int(number))
+    raw = answer["Content"].read(DOCUMENT_BYTES_MAX)
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("values"), dict):
+        raise Rejected(
+            f"hosted version {number} is no document of feature flags",
+            hint="the profile's type must be AWS.AppConfig.FeatureFlags",
+        )
+    return document
+
+
+def blocking(flight: dict[str, Any]) -> str:  # Any: AWS's answer
+    """Whose deployment is in the way, since when, and how long still."""
+    minutes = flight.get("DeploymentDurationInMinutes", 0) + flight.get("FinalBakeTimeInMinutes", 0)
+    started = flight.get("StartedAt")
+    text = (
+        f"deployment {flight['DeploymentNumber']} of {flight.get('ConfigurationName', '?')}"
+        f" is {flight['State']}"
+    )
+    if described := flight.get("Description"):
+        text += f" ({described:.80})"
+    if started is None:
+        return text
+    ends = started + timedelta(minutes=minutes)
+    return f"{text} since {started:%Y-%m-%d %H:%M:%SZ}, at most until {ends:%H:%M:%SZ}"
