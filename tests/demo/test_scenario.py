@@ -148,10 +148,14 @@ def test_a_service_that_cannot_start_says_why(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_no_process_is_left_however_the_parent_ends(how):
+def test_no_process_is_left_however_the_parent_ends(how, tmp_path):
     """Ctrl-C, SIGTERM, a closed terminal, even kill -9: service and traffic end too."""
     parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", _PARENT],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     folder = parent.stdout.readline().strip()
     children = _children_of(parent.pid)
