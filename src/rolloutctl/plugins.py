@@ -19,6 +19,7 @@ OWN_DISTRIBUTION = "rolloutctl"
 #: group -> name -> "module:Class"; equal to the entry points of `pyproject.toml`.
 BUILT_INS: Mapping[str, Mapping[str, str]] = {
     "providers": {
+        "appconfig": "rolloutctl.providers.appconfig:AppConfig",
         "flagd-file": "rolloutctl.providers.flagd_file:FlagdFile",
         "launchdarkly": "rolloutctl.providers.launchdarkly:LaunchDarkly",
         "unleash": "rolloutctl.providers.unleash:Unleash",

@@ -62,54 +62,10 @@ def _text_problems(shape, value, path):
         yield f"{path}: {value!r} does not match {pattern}"
 
 
-class ModelError(AssertionError):
-    """A request or a response that AWS's own model does not allow."""
-
-
-def check(shape, value, path=""):
-    """ParamValidator checks types, required members and minimums only; add maximums, enums and patterns, which it leaves
-    to the service.
-    """
-    report = ParamValidator().validate(value, shape)
-    problems = [report.generate_report()] if report.has_errors() else []
-
-    def deep(sh, v, p):
-        hi = sh.metadata.get("max")
-        size = (
-            v
-            if sh.type_name in ("integer", "long", "float", "double")
-            else len(v)
-            if hasattr(v, "__len__")
-            else 0
-        )
-        if hi is not None and size > hi:
-            problems.append(f"{p}: {size} is over the maximum {hi}")
-        if sh.type_name == "structure":
-            extra = set(v) - set(sh.members)
-            if extra:
-                problems.append(f"{p}: unknown members {sorted(extra)}")
-            for k, x in v.items():
-                if k in sh.members:
-                    deep(sh.members[k], x, f"{p}.{k}")
-        elif sh.type_name == "list":
-            for i, x in enumerate(v):
-                deep(sh.member, x, f"{p}[{i}]")
-        elif sh.type_name == "string":
-            if sh.enum and v not in sh.enum:
-                problems.append(f"{p}: {v!r} not one of {sh.enum}")
-            pat = sh.metadata.get("pattern")
-            if pat and not re.search(pat, v):
-                problems.append(f"{p}: {v!r} does not match {pat}")
-
-    deep(shape, value, path or shape.name)
-    if problems:
-        raise ModelError("; ".join(problems))
-
-
 def cast(shape, raw):
-    return {"integer": int, "long": int, "float": float, "boolean": lambda s: s == "true"}.get(
-        shape.type_name, str
-    )(raw)
+    """A text of the address or a header, as the shape's type."""
+    types = {"integer": int, "long": int, "float": float, "boolean": lambda text: text == "true"}
+    return types.get(shape.type_name, str)(raw)
 
 
 class Model:
