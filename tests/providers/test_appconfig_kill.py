@@ -135,7 +135,11 @@ def test_a_kill_needs_no_strategy_of_our_own(world):
 def test_a_name_for_an_id_is_refused_with_the_way_to_the_id(world):
     """People know names; AppConfig's calls want ids."""
     spec = world.provider.TargetSpec(
-        application="My Shop", environment="abc1234", profile="abc1235", flag="prompt"
+        region="eu-west-1",
+        application="My Shop",
+        environment="abc1234",
+        profile="abc1235",
+        flag="prompt",
     )
 
     [(key, message, fix)] = world.provider.problems(spec)

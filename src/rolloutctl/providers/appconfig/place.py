@@ -17,7 +17,7 @@ _ID = re.compile(r"[a-z0-9]{4,7}")
 #: Flag keys and context keys; AppConfig's schema of feature flags.
 _KEY = re.compile(r"[a-zA-Z][a-zA-Z\d_-]{0,63}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_ADDRESS = re.compile(r"appconfig://([^/#?]*)/([^/#?]+)/([^/#?]+)/([^/#?]+)#([^?#]+)\?by=([^#?]+)")
+_ADDRESS = re.compile(r"appconfig://([^/#?]+)/([^/#?]+)/([^/#?]+)/([^/#?]+)#([^?#]+)\?by=([^#?]+)")
 
 ON, OFF = "on", "off"
 
@@ -26,12 +26,12 @@ ON, OFF = "on", "off"
 class TargetSpec:
     """The keys of an `appconfig` target."""
 
+    region: Name = doc("AWS region: eu-west-1.")
     application: Name = doc("Id of the application (aws appconfig list-applications).")
     environment: Name = doc("Id of the environment.")
     profile: Name = doc("Id of the configuration profile of type AWS.AppConfig.FeatureFlags.")
     flag: Name = doc("Key of the flag in the profile's document.")
     split_by: str = doc("Context key that `split` hashes: userId.", default="userId")
-    region: str = doc("AWS region; empty: as boto3 finds it.", default="")
     endpoint: str = doc("Base address of another endpoint, for tests.", default="")
 
 
@@ -57,7 +57,8 @@ def spec_problems(spec: TargetSpec) -> Sequence[tuple[str, str, str]]:
         if not _KEY.fullmatch(value := getattr(spec, key)):
             message = f"{value!r} is no key of AppConfig"
             found.append((key, message, "a letter, then up to 63 letters, digits, _ or -"))
-    if spec.region and not _REGION.fullmatch(spec.region):
+    # SAFETY: never from the environment; another terminal's would name another flag.
+    if not _REGION.fullmatch(spec.region):
         found.append(("region", f"{spec.region!r} is no region", "write for example eu-west-1"))
     return found
 
@@ -68,7 +69,7 @@ def is_switch(target: Target) -> bool:
 
 
 def format_address(target: Target) -> str:
-    """The address: region (may be empty), ids, flag."""
+    """The address: region, ids, flag, split key; a test's endpoint is not part of it."""
     spec = spec_of(target)
     place = f"{spec.region}/{spec.application}/{spec.environment}/{spec.profile}"
     return f"{SCHEME}://{place}#{spec.flag}?by={spec.split_by}"
