@@ -1,0 +1,1 @@
+"""Kubernetes: what a Service sends traffic to. Pure parts only; no provider yet."""
