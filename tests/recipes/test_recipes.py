@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from e2e.real_command import COMMAND, Place
+from e2e.real_command import COMMAND, Place, until
 
 pytestmark = pytest.mark.real
 
@@ -83,7 +84,7 @@ def test_github_checks_a_pull_request_without_credentials(runner):
     """Lint and a rehearsal; nothing is written."""
     before = runner.flags.read_text()
 
-    said = shell(runner, github("check").replace("pipx install rolloutctl", "true"))
+    said = shell(runner, github("check"))
 
     assert said.returncode == 0, said.stdout
     assert runner.flags.read_text() == before
@@ -151,6 +152,52 @@ def test_the_same_job_run_again_goes_on_with_the_same_rollout(runner, actions):
     assert "runs another playbook" in other.stderr
 
 
+def test_the_job_that_goes_on_can_be_run_again(runner, actions):
+    """It was cut off after its approval: the next run reaches everybody, and so does a third."""
+    shell(runner, github("start"), **actions)
+    rollout = f"new-model-{SHA[:8]}"
+    runner.run("approve", rollout, "--reason", "cut off after this")
+
+    runs = [shell(runner, github("go-on"), ROLLOUT=rollout, **actions) for _ in range(2)]
+
+    assert [one.returncode for one in runs] == [0, 0], runs[0].stderr
+    assert runner.served() == (10_000, 0)
+
+
+@pytest.mark.parametrize("rollout", ["", "no-such-rollout"])
+def test_going_on_with_nothing_starts_nothing(runner, actions, rollout):
+    """An empty or mistyped input is refused before anything is approved or started."""
+    shell(runner, github("start"), **actions)
+
+    said = shell(runner, github("go-on"), ROLLOUT=rollout, **actions)
+
+    assert said.returncode in {2, 3}
+    assert runner.served() == (500, 0)
+    rollouts = json.loads(runner.run("list", "--output", "json").stdout)["rollouts"]
+    assert [one["phase"] for one in rollouts] == ["asking"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_that_is_cancelled_takes_its_exposure_back(runner, actions, how):
+    """The signal reaches the shell only, as a runner sends it."""
+    runner.write_playbook("steps: [{canary: 5%, hold: 10m}]")
+    with subprocess.Popen(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", github("start")],
+        cwd=runner.folder,
+        env={**runner.environ, **actions},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as job:
+        until(lambda: runner.served() == (500, 0), "5 %")
+        job.send_signal(how)
+        job.wait(60)
+
+    assert job.returncode != 0
+    assert runner.served() == (0, 0)
+    assert runner.left_behind() == []
+
+
 def test_a_script_can_tell_that_a_human_is_needed_from_that_it_is_over(runner):
     """`wait --for human`: 0, or 6 once nobody is asked any more."""
     runner.run("start", runner.playbook, "--auto", "--id", "r-1")
@@ -163,10 +210,32 @@ def test_a_script_can_tell_that_a_human_is_needed_from_that_it_is_over(runner):
     assert "succeeded: nobody is asked any more" in over.stderr
 
 
-def test_a_file_that_cannot_be_written_is_refused_before_anything_is_started(runner):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--junit", "no/such/folder/gates.xml"), "gates.xml: there is no folder"),
+        (("--junit", "."), "--junit .: that is no file"),
+        (("--junit", "gates.xml", "--detach"), "--junit needs somebody who drives"),
+        (("--id", ""), "'' is no id for a rollout"),
+    ],
+)
+def test_what_cannot_be_obeyed_is_refused_before_anything_is_started(runner, arguments, said):
     """Exit 2; nothing is in the journal."""
-    said = runner.run("start", runner.playbook, "--auto", "--junit", "no/such/folder/gates.xml")
+    refused = runner.run("start", runner.playbook, "--auto", *arguments)
 
-    assert said.returncode == 2
-    assert "--junit no/such/folder/gates.xml: there is no folder" in said.stderr
-    assert not runner.journal.exists()
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert not runner.journal.exists() or runner.run("list").stdout == ""
+    assert runner.served() == (0, 0)
+
+
+def test_the_gates_of_an_earlier_run_are_not_taken_for_this_ones(runner):
+    """A refused plan leaves no green file behind."""
+    gates = runner.folder / "gates.xml"
+    gates.write_text("<testsuites/>")
+    runner.playbook.write_text("nothing: here")
+
+    refused = runner.run("start", runner.playbook, "--auto", "--junit", gates)
+
+    assert refused.returncode == 3
+    assert not gates.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rolloutctl.cli.driving import say_if_unwatched
+from rolloutctl.cli.driving import kills_by_address, say_if_unwatched
 from rolloutctl.cli.unattended import hint_of
 from rolloutctl.runner.agent import AgentEvent, Happened
 from rolloutctl.store.shape import format_time
@@ -64,6 +64,10 @@ class AgentLog:
             talk(f"{rollout_id}  driven from here on")
         elif event.happened is Happened.LOST:
             talk(f"{rollout_id}  another process drives it now: {event.because}")
+        elif event.happened is Happened.STALLED:
+            talk(f"error: {rollout_id}: {event.because}{_hint_without_journal(event)}")
+        elif event.happened is Happened.RESUMED:
+            talk(f"{rollout_id}  {event.because}")
         elif event.happened is Happened.FAILED:
             talk(f"error: {rollout_id}: {event.because}{hint_of(event.error)}")
         elif event.rollout is not None:
@@ -71,13 +75,14 @@ class AgentLog:
 
     def _event_record(self, event: AgentEvent) -> None:
         more: dict[str, Json] = {"id": event.rollout_id}
-        level = "error" if event.happened is Happened.FAILED else "info"
+        is_bad = event.happened in {Happened.FAILED, Happened.STALLED}
+        level = "error" if is_bad else "info"
         if event.rollout is not None:
             state = event.rollout.state
             more["phase"] = state.phase.value
             exposed = [] if state.phase.is_terminal else list(exposed_targets(state))
-            if exposed and event.happened in {Happened.RESTED, Happened.LEFT}:
-                level = "warning"
+            if exposed and event.happened in {Happened.RESTED, Happened.LEFT, Happened.STALLED}:
+                level = "error" if is_bad else "warning"
                 more["exposed"] = list(exposed)
         if hint := hint_of(event.error):
             more["hint"] = hint.strip().removeprefix("hint: ")
@@ -88,3 +93,12 @@ class AgentLog:
         self.console.data_line(
             {"kind": "Agent", "at": at, "level": level, "event": event, "message": message} | more
         )
+
+
+def _hint_without_journal(event: AgentEvent) -> str:
+    """What is served meanwhile, and the kill that needs no journal."""
+    if event.rollout is None:
+        return ""
+    exposed = exposed_targets(event.rollout.state)
+    serves = f"\n  it serves {'; '.join(exposed)}" if exposed else ""
+    return f"{serves}\n  hint: without the journal: {kills_by_address(event.rollout)}"

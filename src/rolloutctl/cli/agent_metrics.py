@@ -72,6 +72,7 @@ class AgentMetrics:
     _driven: int = 0
     _looked_at: datetime | None = None
     _trouble: str = ""
+    _stalled: dict[str, str] = field(default_factory=dict)
     _lag: Histogram = field(init=False)
     _turns: Histogram = field(init=False)
     _judgements: Counter = field(init=False)
@@ -164,6 +165,11 @@ class AgentMetrics:
     def event(self, event: AgentEvent) -> None:
         """Something became of a rollout; what another process drives is not shown here."""
         self._events.labels(event.happened.value).inc()
+        with self._lock:
+            if event.happened is Happened.STALLED:
+                self._stalled[event.rollout_id] = event.because
+            else:
+                self._stalled.pop(event.rollout_id, None)
         if event.happened in {Happened.LOST, Happened.FAILED, Happened.LEFT}:
             with self._lock:
                 self._pictures.pop(event.rollout_id, None)
@@ -210,7 +216,8 @@ class AgentMetrics:
     def standing(self) -> tuple[datetime | None, str]:
         """When the journal was last read, and why it cannot be read now."""
         with self._lock:
-            return self._looked_at, self._trouble
+            stalled = next((f"{one}: {why}" for one, why in self._stalled.items()), "")
+            return self._looked_at, self._trouble or stalled
 
     def gauges(self) -> Iterable[Metric]:
         """What is true at this moment."""
@@ -218,7 +225,13 @@ class AgentMetrics:
         with self._lock:
             pictures = dict(self._pictures)
             counts = (self._open, self._driven, self._looked_at, self._trouble)
-        return _gauges(pictures, *counts, now=now)
+            stalled = len(self._stalled)
+        yield from _gauges(pictures, *counts, now=now)
+        yield _gauge(
+            "rolloutctl_stalled_rollouts",
+            "Rollouts driven here of which the journal takes nothing: nothing is judged.",
+            stalled,
+        )
 
     # -- how it is counted --------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,7 @@ from rolloutctl.cli.interrupts import Interrupts, noted
 from rolloutctl.cli.question import Question
 from rolloutctl.cli.screen import Screen
 from rolloutctl.cli.telling import told
+from rolloutctl.clock import monotonic_s
 from rolloutctl.core import events as ev
 from rolloutctl.core.decide import decide
 from rolloutctl.core.decision import Decision, WaitUntil
@@ -38,9 +40,12 @@ if TYPE_CHECKING:
 
 #: Words with which driving is stopped from here.
 INTERRUPTED = "interrupted"
+OWED = "owed"
 NEEDS_HUMAN = "needs a human"
 SETTLED = "settled"
 _HINT = "  hint: "
+#: How long a journal is asked to take the way back of an interrupt, in seconds.
+OWED_LIMIT_S = 60.0
 
 
 class OnExit(StrEnum):
@@ -179,6 +184,8 @@ class _Stop:
         self._is_asking = console.can_ask and not attendance.auto
         self._heard = 0  # signals that a rollback was asked for
         self._is_owed = False  # it was asked for, and the journal did not take it yet
+        self._owed_since_s = 0.0
+        self._owed_because = ""
 
     def __call__(self, decision: Decision) -> str:
         """A word once driving has to end; "" goes on."""
@@ -188,10 +195,12 @@ class _Stop:
             if self._heard or self._attendance.on_exit is OnExit.LEAVE:
                 return INTERRUPTED
             self._heard = self._interrupts.count
-            self._is_owed = True
+            self._is_owed, self._owed_since_s = True, monotonic_s()
             self._console.talk("interrupted: rolling back; interrupt again to leave it as it is")
         if self._is_owed:
             self._ask_to_roll_back()
+        if self._is_owed and monotonic_s() > self._owed_since_s + OWED_LIMIT_S:
+            return OWED
         if self._heard:
             return ""
         if self._rollout.state.phase is Phase.ASKING and self._attendance.approve_all:
@@ -213,9 +222,25 @@ class _Stop:
             self._console.talk(error.message)
         except (JournalUnavailable, Stale) as error:
             # SAFETY: a passing lock must not make an interrupt leave the exposure behind.
-            self._console.talk(f"{error.message}; asking again")
+            if error.message != self._owed_because:
+                self._owed_because = error.message
+                self._console.talk(
+                    f"{error.message}; asking again, for {OWED_LIMIT_S:g} s at most\n"
+                    f"  hint: without the journal: {kills_by_address(rollout)}"
+                )
             return
         self._is_owed = False
+
+
+def kills_by_address(rollout: Rollout) -> str:
+    """The kill of each target by its address: it needs no journal."""
+    commands = []
+    for seen in rollout.state.targets.values():
+        target = rollout.playbook.targets[seen.name]
+        shadow = f" --shadow {shlex.quote(target.shadow.flag)}" if target.shadow else ""
+        to = shlex.quote(str(target.control.value))
+        commands.append(f"rolloutctl kill '{seen.address}' --to {to}{shadow}")
+    return "; ".join(commands)
 
 
 def live_view_of(rollout: Rollout, console: Console, *, is_driven_here: bool) -> LiveView | None:
@@ -260,6 +285,13 @@ def _conclude(screen: Screen, attendance: Attendance, *, end: DriveEnd) -> ExitC
     if end.stopped == "lost":
         console.talk(f"another process drives {rollout.rollout_id} now: {end.because}")
         return ExitCode.CONFLICT
+    if end.stopped == OWED:
+        console.talk(
+            f"error: STUCK: {rollout.rollout_id} was to be taken back, and its journal does not "
+            f"take it; page somebody\n  hint: {kills_by_address(rollout)}"
+        )
+        say_if_unwatched(rollout, console)
+        return ExitCode.STUCK
     if end.stopped == INTERRUPTED:
         go_on = f"\n  hint: go on with: {attendance.go_on}" if attendance.go_on else ""
         console.talk(f"interrupted: {rollout.rollout_id} stays where it is{go_on}")

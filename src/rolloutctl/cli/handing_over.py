@@ -30,7 +30,12 @@ class HandOver:
 
 
 def hand_over_of(
-    junit: str, summary: str, environ: Mapping[str, str], *, is_auto: bool
+    junit: str,
+    summary: str,
+    environ: Mapping[str, str],
+    *,
+    is_auto: bool,
+    is_detached: bool,
 ) -> HandOver:
     """What was asked for, and the summary that the pipeline offers a file for.
 
@@ -44,6 +49,16 @@ def hand_over_of(
                 f"{option} {name}: there is no folder {folder} to write it in",
                 hint="make the folder first, or name another file",
             )
+        if name and Path(name).exists() and not Path(name).is_file():
+            raise UsageError(f"{option} {name}: that is no file", hint="name a file")
+    if junit and is_detached:
+        raise UsageError(
+            "--junit needs somebody who drives: with --detach there is nothing to tell yet",
+            hint="give it to the job that goes on: rolloutctl start FILE --id ID --junit FILE",
+        )
+    if junit:
+        # Of an earlier run: whatever happens now, it must not be taken for this one's.
+        Path(junit).unlink(missing_ok=True)
     return HandOver(junit=junit, summary=summary or offered)
 
 
@@ -67,7 +82,11 @@ def _written(name: str, make: Callable[[], str], console: Console, *, mode: str)
         with Path(name).open(mode, encoding="utf-8", errors="replace") as file:
             file.write(redact(make()))
     except (OSError, JournalUnavailable) as error:
-        console.talk(f"error: {name} was not written: {error}")
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        console.talk(
+            f"error: {name} was not written: {reason}\n"
+            "  hint: the exit code is the rollout's; rolloutctl explain has what it did"
+        )
 
 
 def _junit(rollout: Rollout) -> str:

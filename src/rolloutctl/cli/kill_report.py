@@ -51,6 +51,9 @@ def report_rollouts(
     )
     if fenced := [one.rollout_id for one in killed if _is_fenced(one)]:
         console.talk(f"fenced, nothing of it is written any more: {', '.join(fenced)}")
+    over = [one.rollout_id for one in killed if one.rollout_id and one.end and _was_over(one)]
+    if over:
+        console.talk(f"{', '.join(over)} was over before: this kill is in no rollout's journal")
     for one in killed:
         if one.failure:
             console.talk(
@@ -65,9 +68,13 @@ def report_rollouts(
 
 
 def _is_fenced(one: Killed) -> bool:
-    """SAFETY: said only where the journal took the fence."""
+    """SAFETY: said only where the journal took the fence; one that was over needs none."""
     recorded = one.end is not None and not one.end.journal_error
-    return bool(one.rollout_id) and not one.unrecorded and recorded
+    return bool(one.rollout_id) and not one.unrecorded and recorded and not _was_over(one)
+
+
+def _was_over(one: Killed) -> bool:
+    return one.rollout is not None and one.rollout.state.phase.is_terminal
 
 
 def concluded(console: Console, killed: Sequence[tuple[str, Sequence[KillReport]]]) -> ExitCode:

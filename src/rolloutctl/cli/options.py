@@ -11,11 +11,28 @@ import typer
 from rolloutctl.errors import UsageError
 from rolloutctl.ui.console import Output
 
+
+def never_empty(ctx: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """SAFETY: an empty variable of a script must not mean "the only open rollout".
+
+    Raises `UsageError` if it was typed; left out, it is empty too.
+    """
+    source = ctx.get_parameter_source(parameter.name or "")
+    if not value and source is not None and source.name != "DEFAULT":
+        raise UsageError(
+            f"{parameter.human_readable_name} is empty",
+            hint="an unset variable? leave it out to mean the only open rollout, or name one",
+        )
+    return value
+
+
 PlaybookFile = Annotated[Path, typer.Argument(metavar="FILE", help="The playbook (YAML).")]
 OneRollout = Annotated[
     str,
     typer.Argument(
-        metavar="[ROLLOUT]", help="Its id, or how it begins. Default: the only open one."
+        metavar="[ROLLOUT]",
+        help="Its id, or how it begins. Default: the only open one.",
+        callback=never_empty,
     ),
 ]
 NamedRollout = Annotated[

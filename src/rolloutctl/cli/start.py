@@ -64,7 +64,8 @@ DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Stop after the plan; nothing is written.")
 ]
 IdOption = Annotated[
-    str, typer.Option("--id", metavar="ID", help="The rollout's id; goes on if it exists.")
+    str | None,
+    typer.Option("--id", metavar="ID", help="The rollout's id; goes on if it exists."),
 ]
 OnExitOption = Annotated[
     OnExit | None,
@@ -90,7 +91,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     approve_all: ApproveAllOption = False,
     detach: DetachOption = False,
     dry_run: DryRunOption = False,
-    rollout_id: IdOption = "",
+    rollout_id: IdOption = None,
     on_exit: OnExitOption = None,
     given: InputOption = None,
     junit: JunitOption = "",
@@ -111,13 +112,15 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         further = " --detach" if detach else ""
         hint = f"rolloutctl start {file} --auto{further}"
         raise UsageError("there is no terminal to ask on", hint=hint)
-    files = hand_over_of(junit, summary, os.environ, is_auto=auto)
+    files = hand_over_of(junit, summary, os.environ, is_auto=auto, is_detached=detach)
     known, clock = wiring.catalog(), wiring.clock()
     retention_s = parse_retention(os.environ)
     playbook = wiring.load_playbook(file, parse_inputs(given), known=known, environ=os.environ)
+    name = (
+        _checked_id(rollout_id) if rollout_id is not None else f"{playbook.name}-{random_suffix()}"
+    )
     actor = wiring.actor()
     ledger = wiring.journal(store, os.environ)
-    name = _checked_id(rollout_id) or f"{playbook.name}-{random_suffix()}"
     attendance = Attendance(
         actor=actor,
         auto=auto,
@@ -181,7 +184,7 @@ def _checked_id(rollout_id: str) -> str:
     SAFETY: `kill` reads what holds `://` as an address; a rollout of that name could not be
     killed by it.
     """
-    if rollout_id and not _ID.fullmatch(rollout_id):
+    if not _ID.fullmatch(rollout_id):
         raise UsageError(
             f"{rollout_id[:ID_CHARS_MAX]!r} is no id for a rollout",
             hint=f"use letters, digits, '.', '-' and '_' (at most {ID_CHARS_MAX}), with a letter "

@@ -12,7 +12,7 @@ from rolloutctl.cli.driving import has_driver, lease_of, standing_of
 from rolloutctl.cli.listing import list_rows, open_to_list, say_nothing_listed
 from rolloutctl.cli.looking import look_now
 from rolloutctl.cli.meant import rollout_meant
-from rolloutctl.cli.options import OutputOption, StoreOption
+from rolloutctl.cli.options import OutputOption, StoreOption, never_empty
 from rolloutctl.errors import ExitCode, UsageError
 from rolloutctl.ui.console import Console, Output
 from rolloutctl.ui.rollout_view import status_document, status_text
@@ -26,6 +26,7 @@ def run(
     rollout: Annotated[
         str,
         typer.Argument(
+            callback=never_empty,
             metavar="[ROLLOUT]",
             help="Its id, or how it begins. Default: the open one, else the last.",
         ),

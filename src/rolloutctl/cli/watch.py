@@ -12,7 +12,7 @@ from rolloutctl.cli import wiring
 from rolloutctl.cli.driving import live_view_of, say_if_unwatched, standing_of
 from rolloutctl.cli.interrupts import Interrupts, noted
 from rolloutctl.cli.meant import rollout_meant
-from rolloutctl.cli.options import OutputOption, StoreOption
+from rolloutctl.cli.options import OutputOption, StoreOption, never_empty
 from rolloutctl.cli.screen import Screen, where
 from rolloutctl.core.decide import exit_code
 from rolloutctl.core.decision import WaitUntil
@@ -37,7 +37,9 @@ def run(
     rollout: Annotated[
         str,
         typer.Argument(
-            metavar="[ROLLOUT]", help="Its id, or how it begins. Default: every open one."
+            callback=never_empty,
+            metavar="[ROLLOUT]",
+            help="Its id, or how it begins. Default: every open one.",
         ),
     ] = "",
     *,

@@ -49,6 +49,8 @@ class Happened(StrEnum):
     RESTED = "rested"  # it ended, is held, or is stuck
     LOST = "lost"  # another process took it over
     FAILED = "failed"  # it cannot be driven here; tried again later
+    STALLED = "stalled"  # the journal takes nothing of it: nothing is judged, nothing written
+    RESUMED = "resumed"  # it does again
     LEFT = "left"  # the agent stopped; nobody drives it
 
 
@@ -128,6 +130,7 @@ class _Agent:
         self._tell = tell
         self._driven: dict[str, Driven] = {}
         self._busy: set[str] = set()
+        self._stalled: set[str] = set()
         self._due: list[tuple[datetime, str]] = []
         self._done: SimpleQueue[tuple[str, Driven | None, Exception | None]] = SimpleQueue()
         self._known: dict[str, int] = {}  # heads of what is not driven here, as last looked at
@@ -256,6 +259,7 @@ class _Agent:
 
     def _went_on(self, rollout_id: str, driven: Driven) -> None:
         self._ports.on_turn(driven)
+        self._tell_if_stalled(rollout_id, driven)
         if driven.is_over:
             was_driven = self._driven.pop(rollout_id, None) is not None
             self._resting[rollout_id] = driven.rollout.state.seq
@@ -268,6 +272,17 @@ class _Agent:
         else:
             self._failures.pop(rollout_id, None)
         self._schedule(rollout_id, driven)
+
+    def _tell_if_stalled(self, rollout_id: str, driven: Driven) -> None:
+        """SAFETY: a share that nobody judges is said aloud, once, and that it is over."""
+        was_stalled = rollout_id in self._stalled
+        if driven.stalled and not was_stalled:
+            self._stalled.add(rollout_id)
+            because = f"{driven.stalled}; until then nothing is judged and nothing is written"
+            self._say(rollout_id, Happened.STALLED, because, rollout=driven.rollout)
+        elif was_stalled and not driven.stalled:
+            self._stalled.discard(rollout_id)
+            self._say(rollout_id, Happened.RESUMED, "driven again", rollout=driven.rollout)
 
     def _failed(self, rollout_id: str, error: Exception) -> None:
         driven = self._driven.pop(rollout_id, None)

@@ -88,7 +88,8 @@ def _drive(
             return DriveEnd(exit_code=ExitCode.CONFLICT, because=error.message, stopped="lost")
         except JournalUnavailable as error:
             # Nothing is done without the journal; it may come back (a full disk, a lock).
-            decision = WaitUntil(at=rollout.clock.now(), because=error.message)
+            because = f"{error.message}; until then nothing is judged and nothing is written"
+            decision = WaitUntil(at=rollout.clock.now(), because=because)
             rollout.clock.sleep(JOURNAL_RETRY_S)
         if watch is not None:
             watch(decision)

@@ -35,6 +35,7 @@ class Driven:
         because: why it waits, or how it ended.
         told_until: set once it is at rest: its last messages are waited for until then.
         is_over: it is at rest and nothing is left to be told.
+        stalled: why nothing can be done for it: the journal takes nothing; "" while it does.
         lag_s: seconds after it was due that its last turn began.
         took_s: seconds its last turn took.
     """
@@ -45,6 +46,7 @@ class Driven:
     because: str = ""
     told_until: datetime | None = None
     is_over: bool = False
+    stalled: str = ""
     lag_s: float = 0.0
     took_s: float = 0.0
 
@@ -101,9 +103,10 @@ def take_turn(driven: Driven, *, must_stop: Callable[[], bool]) -> None:
             _wait_until_told(driven, driven.told_until, clock)
         elif rollout.refresh() or clock.now() >= driven.due_at:
             _tick(driven, must_stop)
+            driven.stalled = ""
     except JournalUnavailable as error:
         # Nothing is done without the journal; it may come back (a full disk, a lock).
-        driven.because = error.message
+        driven.because = driven.stalled = error.message
         driven.due_at = clock.now() + timedelta(seconds=JOURNAL_RETRY_S)
     driven.took_s = max(0.0, (clock.now() - began_at).total_seconds())
 
