@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 from rolloutctl.clock import SystemClock, monotonic_s
 from rolloutctl.core import events as ev
 from rolloutctl.core.exposure import split
 from rolloutctl.core.state import Phase
+from rolloutctl.errors import JournalUnavailable
 from rolloutctl.runner import agent as agents
 from rolloutctl.runner import requests
 from rolloutctl.runner.agent import Happened, run_agent
@@ -286,3 +288,30 @@ def test_what_a_dead_process_did_not_tell_of_a_rollout_at_rest_is_told_once():
     assert heard.count("held") == 1
     assert fleet.owners("r-0") == ["agent-1", "agent-1"]
     assert [row.lease for row in fleet.journal.rollouts()] == [None]
+
+
+def test_a_journal_that_takes_nothing_is_told_once_and_that_it_does_again():
+    """A full disk can still be read: without a word nobody would know that nothing is judged."""
+    fleet = Fleet(2)
+    fleet.run(30)
+    renew, append = fleet.journal.renew_lease, fleet.journal.append
+
+    def full(*_, **__):
+        raise JournalUnavailable("the disk is full")
+
+    fleet.journal.renew_lease = fleet.journal.append = full
+    until = fleet.clock.now() + timedelta(seconds=60)
+
+    def free_again(now):
+        if now >= until:
+            fleet.journal.renew_lease, fleet.journal.append = renew, append
+
+    fleet.clock.hooks.append(free_again)
+    fleet.said.clear()
+    fleet.run(300)
+
+    for name in ("r-0", "r-1"):
+        told = [one for one in fleet.happened(name) if one in {Happened.STALLED, Happened.RESUMED}]
+        assert told == [Happened.STALLED, Happened.RESUMED]
+    stalled = next(event for event in fleet.said if event.happened is Happened.STALLED)
+    assert stalled.because.startswith("the disk is full; until then nothing is judged")

@@ -54,7 +54,8 @@ class Driven:
     def wakes_at(self) -> datetime:
         """When it needs a worker: its next tick, or its lease."""
         lease = self.rollout.lease
-        if lease is None:
+        if lease is None or self.stalled:
+            # A journal that takes nothing renews no lease either: it is asked once a second.
             return self.due_at
         renewed_at = lease.expires_at - timedelta(seconds=self.rollout.lease_ttl_s * 2 / 3)
         return min(self.due_at, renewed_at)
