@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
 from docs.pages import ROOT
-from rolloutctl.cli.commands import entries
+from rolloutctl.cli.commands import build_command, entries
 from rolloutctl.cli.topics import ENVIRONMENT, EXIT_CODES, TOPICS
 from rolloutctl.errors import ExitCode
 from rolloutctl.plugins import InstalledCatalog
@@ -87,3 +88,27 @@ def test_every_command_has_an_example_in_its_help(rolloutctl):
     ]
 
     assert missing == []
+
+
+def _examples():
+    """(path, command, example) of every command, and of the commands in it."""
+    for name, entry in entries().items():
+        built = build_command(entry)
+        inner = getattr(built, "commands", {})
+        for path, command in [([name], built), *(([name, one], inner[one]) for one in inner)]:
+            for line in re.findall(r"^ *Example: (.*)$", command.help or "", re.MULTILINE):
+                yield path, command, line
+
+
+@pytest.mark.parametrize(
+    ("path", "command", "line"), list(_examples()), ids=lambda one: str(one)[:40]
+)
+def test_every_example_is_a_command_line_that_is_understood(path, command, line):
+    """Its options exist, their values are taken, nothing is missing and nothing is too much."""
+    words = shlex.split(line.partition(" > ")[0].removeprefix("source <(").removesuffix(")"))
+
+    words = words[words.index("rolloutctl") + 1 :]
+
+    assert words[0] == path[0] or path == ["abort"], "another word for rollback"
+    context = command.make_context(path[-1], words[len(path) :], resilient_parsing=False)
+    assert context.command is command
