@@ -163,10 +163,11 @@ def test_of_two_who_start_at_the_same_moment_one_goes_on_and_the_other_is_told(l
     words = found.start_words()
     with found.driving(*words) as first:
         second = found.run(*words, "--store", str(found.folder / "other.db"))
-        codes = {first.wait(60): found.log.read_text("utf-8")}
-    codes[second.returncode] = second.stdout + second.stderr
+        ends = [(first.wait(60), found.log.read_text("utf-8"))]
+    ends.append((second.returncode, second.stdout + second.stderr))
 
-    won, (told,) = codes.pop(0, ""), codes.values()
+    (won_code, won), (told_code, told) = sorted(ends)
 
+    assert won_code == 0 < told_code, f"{ends[0][1]}\n===\n{ends[1][1]}"
     assert "succeeded" in won, told
     assert "last edited by admin at 20" in " ".join(told.split()), told
