@@ -21,6 +21,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
     "providers": {
         "appconfig": "rolloutctl.providers.appconfig:AppConfig",
         "flagd-file": "rolloutctl.providers.flagd_file:FlagdFile",
+        "kubernetes": "rolloutctl.providers.kubernetes:Kubernetes",
         "launchdarkly": "rolloutctl.providers.launchdarkly:LaunchDarkly",
         "unleash": "rolloutctl.providers.unleash:Unleash",
     },

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import ClassVar
 from unittest import SkipTest
 
-from rolloutctl.core.exposure import CANARY, FULL_BP, ZERO, Exposure, split
+from rolloutctl.core.exposure import CANARY, FULL_BP, Exposure, split
 from rolloutctl.core.observation import ArmCounts, Observation, Receipt, Severity
 from rolloutctl.core.ports import capabilities_of
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable, UsageError
@@ -72,17 +72,34 @@ def _growth_bp(world: World) -> list[int]:
     return [bp for bp in GROWTH_BP if bp % step_bp == 0]
 
 
+def _fit(world: World, bp: int) -> int:
+    """The nearest weight below that this target can have, but never none for some."""
+    step_bp = capabilities_of(world.provider, world.target).weight_step_bp
+    return max(step_bp, bp // step_bp * step_bp) if bp else 0
+
+
+def _other_than(world: World, exposure: Exposure | None, *, first_bp: int) -> Exposure:
+    """An exposure that differs: a provider may skip a write without effect."""
+    wanted = (split(_fit(world, bp)) for bp in (first_bp, first_bp + 200, 0))
+    return next(each for each in wanted if not _same(exposure, each))
+
+
+def _has_shadow(world: World) -> bool:
+    can = capabilities_of(world.provider, world.target)
+    return can.shadow and world.target.shadow is not None
+
+
 def _exposures(world: World) -> Iterator[Exposure]:
-    for bp in (*_growth_bp(world), 2_500, 0):
+    for bp in (*_growth_bp(world), _fit(world, 2_500), 0):
         yield split(bp)
-    if world.provider.capabilities.shadow and world.target.shadow:
-        yield from (split(0, shadow_bp=1_000), split(500, shadow_bp=5_000), split(500))
+    if _has_shadow(world):
+        some_bp = _fit(world, 500)
+        yield from (split(0, shadow_bp=1_000), split(some_bp, shadow_bp=5_000), split(some_bp))
 
 
 def _some_exposure(world: World) -> Exposure:
     """An exposure that takes as many calls as any does."""
-    has_shadow = world.provider.capabilities.shadow and world.target.shadow is not None
-    return split(2_500, shadow_bp=1_000 if has_shadow else 0)
+    return split(_fit(world, 2_500), shadow_bp=1_000 if _has_shadow(world) else 0)
 
 
 def _same(first: Exposure | None, second: Exposure) -> bool:
@@ -164,7 +181,7 @@ class ProviderConformance:
         world.edit_outside()
         content, edited = world.content(), _observe(world)
 
-        error = _error_of_apply(world, split(500), expect=before.version)
+        error = _error_of_apply(world, split(_fit(world, 500)), expect=before.version)
 
         _demand(isinstance(error, Conflict), f"expected Conflict, got {error!r}")
         _demand(world.content() == content, "it wrote in spite of the conflict")
@@ -388,7 +405,7 @@ def _prepare(world: World, operation: Operation) -> tuple[Observation, Observati
     """A restore point and what is true now; a restore needs something to bring back."""
     point = _observe(world)
     if operation is Operation.RESTORE:
-        _serve(world, split(900 if point.exposure != split(900) else 800), key="k-prepare")
+        _serve(world, _other_than(world, point.exposure, first_bp=900), key="k-prepare")
     return point, _observe(world)
 
 
@@ -400,9 +417,8 @@ def _error_of(
             case Operation.OBSERVE:
                 _observe(world)
             case Operation.APPLY:
-                # Differs from what is served: a provider may skip a write without effect.
-                is_zero = before.exposure == ZERO
-                _apply(world, split(500 if is_zero else 700), expect=before.version)
+                wanted = _other_than(world, before.exposure, first_bp=500)
+                _apply(world, wanted, expect=before.version)
             case Operation.RESTORE:
                 _restore(world, point, expect=before.version)
             case Operation.KILL:

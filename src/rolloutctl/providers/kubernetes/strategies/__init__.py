@@ -1,0 +1,1 @@
+"""Ways to split traffic, one a file."""

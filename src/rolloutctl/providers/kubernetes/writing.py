@@ -1,0 +1,192 @@
+"""One object, read and written: compare-and-set, the fence of a kill, what must be ready.
+
+Each patch tests the resourceVersion that was read, so the server itself refuses it when
+anybody wrote in between. A status that a controller writes moves that version too; then the
+object is read again, and written if what we own is as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rolloutctl.clock import SystemClock, random_suffix
+from rolloutctl.core.answers import Observation, Receipt
+from rolloutctl.core.exposure import Exposure
+from rolloutctl.core.json_types import Json
+from rolloutctl.core.target import Target
+from rolloutctl.errors import Conflict, Rejected, Unavailable
+from rolloutctl.providers.kubernetes.api import Api, Moved, Object, Patch
+from rolloutctl.providers.kubernetes.ownership import last_editor
+from rolloutctl.providers.kubernetes.place import format_address
+from rolloutctl.providers.kubernetes.readiness import (
+    bring_up,
+    raise_unless_healthy,
+    raise_unless_ready,
+)
+from rolloutctl.providers.kubernetes.strategy import Change, Seen, Strategy
+
+#: A kill writes a new value here, so that the version moves even where nothing changes.
+FENCE = "rolloutctl/fence"
+#: Tries against others who write the object meanwhile.
+TRIES_MAX = 5
+
+
+def version_of(seen: Seen) -> str:
+    """What compare-and-set compares: which object, which fence, what we own of it."""
+    meta = seen.value["metadata"]
+    fence = (meta.get("annotations") or {}).get(FENCE, "0")
+    return f"{str(meta.get('uid', ''))[:8]}.{fence}.{fingerprint_of(seen)[:16]}"
+
+
+def fingerprint_of(seen: Seen) -> str:
+    """Hash of what we own."""
+    return hashlib.sha256(json.dumps(seen.owned, sort_keys=True).encode()).hexdigest()
+
+
+def observe(api: Api, target: Target, strategy: Strategy) -> Observation:
+    """One read."""
+    seen = strategy.seen(api.get(strategy.path(api.spec)), target)
+    return Observation(
+        at=SystemClock().now(),
+        exposure=seen.exposure,
+        version=version_of(seen),
+        fingerprint=fingerprint_of(seen),
+        snapshot={"owned": seen.owned},
+        editor=last_editor(seen.value, strategy.owned_path),
+        detail=seen.detail,
+    )
+
+
+def write_exposure(
+    api: Api, target: Target, strategy: Strategy, exposure: Exposure, expect: str | None
+) -> Receipt:
+    """Forwards: whoever gets more traffic is ready and healthy first."""
+
+    def change(seen: Seen) -> Change:
+        return strategy.to_exposure(seen, target, exposure)
+
+    def guard(change: Change, seen: Seen) -> None:
+        needed = _needed(api, strategy, seen.value)
+        for side in change.gets:
+            raise_unless_ready(api, side, needed)
+            raise_unless_healthy(api, side)
+
+    return _write(api, target, strategy, (change, guard), expect=expect)
+
+
+def write_back(
+    api: Api, target: Target, strategy: Strategy, snapshot: Json, expect: str | None
+) -> Receipt:
+    """To a restore point: the old side is brought up first if it has to be."""
+    owned = snapshot.get("owned") if isinstance(snapshot, dict) else None
+    if not isinstance(owned, dict):
+        raise Rejected(
+            f"{format_address(target)}: the restore point holds no state of it",
+            hint="set it by hand: kubectl edit",
+        )
+
+    def change(seen: Seen) -> Change:
+        return strategy.to_owned(seen, target, owned)
+
+    def guard(change: Change, seen: Seen) -> None:
+        for side in change.gets:
+            bring_up(api, side, strategy.served(api, seen.value))
+
+    return _write(api, target, strategy, (change, guard), expect=expect)
+
+
+def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
+    """The kill: from any state, no look at versions, a new fence."""
+    path = strategy.path(api.spec)
+    for _ in range(TRIES_MAX):
+        value = api.get(path)
+        change = strategy.to_zero(value, target)
+        for side in change.gets if change.patch else ():
+            bring_up(api, side, strategy.served(api, value))
+        patch = [*_tested(value), *_fence(value), *change.patch]
+        try:
+            written = api.patch(path, patch)
+        except Moved as moved:
+            _raise_if_same(api, path, value, moved)
+            continue
+        _confirm(api, strategy, written, change)
+        return Receipt(changed=change.says or "a new fence; it was at control already")
+    raise Conflict(f"{format_address(target)}: others write it without pause", hint="kill again")
+
+
+def _write(
+    api: Api,
+    target: Target,
+    strategy: Strategy,
+    work: tuple[Callable[[Seen], Change], Callable[[Change, Seen], None]],
+    *,
+    expect: str | None,
+) -> Receipt:
+    change_of, guard = work
+    path = strategy.path(api.spec)
+    for _ in range(TRIES_MAX):
+        seen = strategy.seen(api.get(path), target)
+        _raise_if_moved(seen, target, expect)
+        change = change_of(seen)
+        if not change.patch:
+            _confirm(api, strategy, seen.value, change)
+            return Receipt(version=version_of(seen))
+        guard(change, seen)
+        try:
+            written = api.patch(path, [*_tested(seen.value), *change.patch])
+        except Moved as moved:
+            _raise_if_same(api, path, seen.value, moved)
+            continue
+        _confirm(api, strategy, written, change)
+        return Receipt(version=version_of(strategy.seen(written, target)), changed=change.says)
+    raise Conflict(
+        f"{format_address(target)}: others write it without pause; nothing was written",
+        hint="look who: kubectl get --show-managed-fields --output yaml",
+    )
+
+
+def _raise_if_moved(seen: Seen, target: Target, expect: str | None) -> None:
+    if expect is not None and expect != version_of(seen):
+        raise Conflict(
+            f"{format_address(target)}: it was changed since it was read; nothing was written",
+            hint="look at it; rolloutctl reads the target again before its next write",
+        )
+
+
+def _raise_if_same(api: Api, path: str, value: Object, moved: Moved) -> None:
+    """A test that failed although nothing moved: the patch itself is refused."""
+    now = api.get(path)["metadata"]["resourceVersion"]
+    if now == value["metadata"]["resourceVersion"]:
+        if ": 409:" in moved.message:
+            raise moved
+        raise Rejected(moved.message, hint="the API server refuses the patch as it stands")
+
+
+def _tested(value: Object) -> Patch:
+    # SAFETY: tested and written in one step by the server; a lost update cannot happen.
+    version = value["metadata"]["resourceVersion"]
+    return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
+
+
+def _fence(value: Object) -> Patch:
+    made: list[dict[str, Any]] = []
+    if not value["metadata"].get("annotations"):
+        made.append({"op": "add", "path": "/metadata/annotations", "value": {}})
+    place = "/metadata/annotations/" + FENCE.replace("/", "~1")
+    return [*made, {"op": "add", "path": place, "value": random_suffix(10)}]
+
+
+def _confirm(api: Api, strategy: Strategy, written: Object, change: Change) -> None:
+    trouble = strategy.confirm(api, written, change)
+    if trouble:
+        raise Unavailable(f"it was written, but {trouble}", may_have_landed=True)
+
+
+def _needed(api: Api, strategy: Strategy, value: Object) -> int:
+    """Ready pods that the side which gets traffic must have."""
+    if api.spec.ready:
+        return api.spec.ready
+    return strategy.served(api, value) if strategy.needs_as_many else 1

@@ -1,0 +1,149 @@
+"""Services and routes of the fake cluster for the conformance suite."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from rolloutctl.core.playbook import Arm, ShadowFlag, Target
+from rolloutctl.providers.kubernetes import Kubernetes, TargetSpec
+from rolloutctl.providers.kubernetes.connection import forget
+from rolloutctl.testing.conformance_world import Operation, ServiceFault
+from servers.kube import manifests as m
+from servers.kube.http import KubeServer
+from servers.scripted import free_port
+
+SECRET = "planted-service-account-token-0123456789"
+BLUE, GREEN, RED = ({"app": "chat", "version": each} for each in ("blue", "green", "red"))
+
+
+def made(cluster, *, replicas=3):
+    """A namespace with two sides, each with its own Service, and one Service in front."""
+    cluster.create(
+        m.deployment("chat-blue", BLUE, replicas),
+        m.deployment("chat-green", GREEN, replicas),
+        m.service("chat", BLUE),
+        m.service("chat-blue", BLUE),
+        m.service("chat-green", GREEN),
+        m.service("other", {"app": "chat"}),
+    )
+
+
+class KubernetesWorld:
+    """One namespace of a fake cluster that knows one account."""
+
+    secrets = (SECRET,)
+    states = ()
+    shadow = None
+    spec = {}
+    arms = ("blue", "green")
+    kind, name = "Service", "chat"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.server = KubeServer()
+        self.server.accounts = {SECRET: None, "somebody": None}
+        self.hand = m.Hand(self.server.url, token="somebody")
+        made(self.hand)
+        self.prepare()
+        self.provider = Kubernetes()
+        self.target = self._target = self._make_target(self.server.url)
+
+    def prepare(self):
+        """Further objects."""
+
+    def _make_target(self, url):
+        forget()
+        port = url.rpartition(":")[2]
+        file = self.folder / f"kubeconfig-{port}.yaml"
+        file.write_text(yaml.safe_dump(m.kubeconfig(url, token=SECRET)))
+        spec = TargetSpec(
+            context="lab", namespace="chat", kubeconfig=str(file), **(self.base_spec() | self.spec)
+        )
+        control, canary = self.arms
+        return Target(
+            name="chat",
+            provider="kubernetes",
+            spec=spec,
+            control=Arm(name="control", value=control),
+            canary=Arm(name="canary", value=canary),
+            shadow=self.shadow,
+        )
+
+    def base_spec(self):
+        return {"strategy": "service-switch", "name": "chat"}
+
+    def enter(self, state):
+        raise NotImplementedError(state)
+
+    def edit_elsewhere(self):
+        place = "/metadata/labels"
+        self.hand.edit(self.kind, self.name, [{"op": "add", "path": place, "value": {"a": "b"}}])
+
+    def neighbour(self):
+        return self.hand.get(self.kind, self.name)["metadata"].get("labels")
+
+    def content(self):
+        value = self.hand.get(self.kind, self.name)
+        return json.dumps(value["spec"], sort_keys=True).encode()
+
+    def break_next(self, operation, fault):
+        if fault is ServiceFault.HALF_DONE:
+            return False  # one patch
+        if fault is ServiceFault.LOST_ANSWER and operation is Operation.OBSERVE:
+            return False
+        if fault is ServiceFault.CONFLICT and operation is Operation.OBSERVE:
+            return False
+        if fault is ServiceFault.UNREACHABLE:
+            self.target = self._make_target(f"http://127.0.0.1:{free_port()}")
+            return True
+        is_read = operation is Operation.OBSERVE
+        self.server.fault_on = frozenset() if is_read else frozenset({"PATCH"})
+        self.server.fault = fault.value
+        return True
+
+    def mend(self):
+        self.server.fault = None
+        self.target = self._target
+
+    def advance(self, seconds):
+        """Its controllers need milliseconds."""
+
+    def close(self):
+        self.server.close()
+        forget()
+
+
+class SwitchWorld(KubernetesWorld):
+    """Blue and green behind one Service."""
+
+    states = ("a third colour", "no label", "another key")
+
+    def enter(self, state):
+        selector = {
+            "a third colour": RED,
+            "no label": {"app": "chat"},
+            "another key": BLUE | {"app": "chat"},
+        }[state]
+        place = "/spec/selector"
+        self.hand.edit("Service", "chat", [{"op": "replace", "path": place, "value": selector}])
+
+    def edit_outside(self):
+        place = "/spec/selector/version"
+        now = self.hand.get("Service", "chat")["spec"]["selector"].get("version")
+        other = "blue" if now == "green" else "green"
+        self.hand.edit("Service", "chat", [{"op": "replace", "path": place, "value": other}])
+
+
+class SideServicesWorld(SwitchWorld):
+    """The same, where each side has a Service of its own."""
+
+    spec = {"side_services": "chat-{}"}
+
+
+WORLDS = {
+    "service-switch": SwitchWorld,
+    "side services": SideServicesWorld,
+}
+__all__ = ["WORLDS", "ShadowFlag"]
