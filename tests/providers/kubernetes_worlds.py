@@ -142,8 +142,101 @@ class SideServicesWorld(SwitchWorld):
     spec = {"side_services": "chat-{}"}
 
 
+class RouteWorld(KubernetesWorld):
+    """Weights of a route; neighbours are a second rule and a filter of somebody else."""
+
+    arms = ("chat-blue", "chat-green")
+    rules = ""
+
+    def rule_path(self):
+        return f"/spec/{self.rules}/0"
+
+    def refs(self, **weights):
+        """Backends with weights; None states none."""
+        raise NotImplementedError
+
+    def enter(self, state):
+        refs = {
+            "a third backend": {"chat-blue": 50, "chat-green": 25, "other": 25},
+            "nobody has a weight": {"chat-blue": 0, "chat-green": 0},
+            "no weight is written": {"chat-blue": None, "chat-green": None},
+        }[state]
+        self.set_refs(refs)
+
+    def set_refs(self, weights):
+        value = self.refs(**weights)
+        path = f"{self.rule_path()}/{self.refs_key}"
+        self.hand.edit(self.kind, self.name, [{"op": "replace", "path": path, "value": value}])
+
+    def edit_outside(self):
+        self.set_refs({"chat-blue": 70, "chat-green": 30})
+
+
+class GatewayWorld(RouteWorld):
+    """Two Services behind an HTTPRoute."""
+
+    states = ("a third backend", "nobody has a weight", "no weight is written")
+    kind, name, rules, refs_key = "HTTPRoute", "chat", "rules", "backendRefs"
+    shadow = ShadowFlag(flag="chat-green")
+
+    def prepare(self):
+        header = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}
+        split = {
+            "matches": [{"path": {"type": "PathPrefix", "value": "/api"}}],
+            "filters": [header],
+            "backendRefs": self.refs(**{"chat-blue": 100, "chat-green": 0}),
+        }
+        other = {"name": "other", "backendRefs": [{"name": "other", "port": 80}]}
+        self.hand.create(m.httproute("chat", [split, other]))
+
+    def refs(self, **weights):
+        return [
+            {"name": name, "port": 80} | ({} if weight is None else {"weight": weight})
+            for name, weight in weights.items()
+        ]
+
+    def base_spec(self):
+        return {"strategy": "gateway", "name": "chat"}
+
+
+class BareGatewayWorld(GatewayWorld):
+    """No filter of anybody, a weight that is not written, a rule that is named."""
+
+    spec = {"rule": "split"}
+
+    def prepare(self):
+        split = {"name": "split", "backendRefs": self.refs(**{"chat-blue": None, "chat-green": 0})}
+        self.hand.create(m.httproute("chat", [split]))
+
+
+class IstioWorld(RouteWorld):
+    """Two subsets of one host behind a VirtualService."""
+
+    states = ("a third backend", "nobody has a weight")
+    kind, name, rules, refs_key = "VirtualService", "chat", "http", "route"
+    shadow = ShadowFlag(flag="chat-green")
+
+    def prepare(self):
+        labels = {"chat-blue": "blue", "chat-green": "green", "other": "blue"}
+        self.hand.create(m.destinationrule("other", labels))
+        http = [{"route": self.refs(**{"chat-blue": 100, "chat-green": 0}), "timeout": "3s"}]
+        self.hand.create(m.virtualservice("chat", http))
+
+    def refs(self, **weights):
+        return [
+            {"destination": {"host": "other", "subset": name}}
+            | ({} if weight is None else {"weight": weight})
+            for name, weight in weights.items()
+        ]
+
+    def base_spec(self):
+        return {"strategy": "istio", "name": "chat"}
+
+
 WORLDS = {
     "service-switch": SwitchWorld,
     "side services": SideServicesWorld,
+    "gateway": GatewayWorld,
+    "bare gateway": BareGatewayWorld,
+    "istio": IstioWorld,
 }
-__all__ = ["WORLDS", "ShadowFlag"]

@@ -34,7 +34,9 @@ class Refused(Exception):
 class Cluster:
     """Objects by (base, plural, namespace, name), with everything under one lock."""
 
-    def __init__(self, *, gateway_version=(1, 4), crds=("httproutes", "virtualservices")):
+    def __init__(
+        self, *, gateway_version=(1, 4), crds=("httproutes", "virtualservices", "destinationrules")
+    ):
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.objects = {}

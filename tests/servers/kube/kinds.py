@@ -60,6 +60,7 @@ def _kinds():
     for group, plural, kind in (
         (GATEWAY, "httproutes", "HTTPRoute"),
         (ISTIO, "virtualservices", "VirtualService"),
+        (ISTIO, "destinationrules", "DestinationRule"),
     ):
         yield Kind(
             group=group, version="v1", plural=plural, kind=kind, has_generation=True, custom=True

@@ -49,6 +49,17 @@ def virtualservice(name, http):
     }
 
 
+def destinationrule(name, subsets):
+    """A DestinationRule whose subsets are versions."""
+    found = [{"name": each, "labels": {"version": labels}} for each, labels in subsets.items()]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": name},
+        "spec": {"host": name, "subsets": found},
+    }
+
+
 def kubeconfig(url, *, token="", context="lab", namespace="chat"):
     """A kubeconfig with one context, as a document."""
     return {
@@ -68,6 +79,7 @@ _BASES = {
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
     "VirtualService": "/apis/networking.istio.io/v1/namespaces/{}/virtualservices",
+    "DestinationRule": "/apis/networking.istio.io/v1/namespaces/{}/destinationrules",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
 }
 

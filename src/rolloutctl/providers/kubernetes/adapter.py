@@ -33,6 +33,8 @@ _WAYS = f"{__package__}.strategies"
 #: Strategy -> module and class; a new way to split traffic is one line here.
 _STRATEGIES = {
     place.SERVICE_SWITCH: ("service_switch", "ServiceSwitch"),
+    place.GATEWAY: ("gateway", "Gateway"),
+    place.ISTIO: ("istio", "Istio"),
 }
 
 

@@ -53,9 +53,9 @@ def serving(api: Api, namespace: str, service: str) -> frozenset[str]:
 
 def ready_of(api: Api, side: Side) -> frozenset[str]:
     """Names of the side's ready pods."""
-    if side.service:
+    if side.service and not side.subset:
         return serving(api, side.namespace, side.service)
-    pods = api.listed(core(side.namespace, "pods"), labels=side.labels)
+    pods = api.listed(core(side.namespace, "pods"), labels=labels_of(api, side))
     return frozenset(each["metadata"]["name"] for each in pods if is_ready(each))
 
 
@@ -78,7 +78,23 @@ def labels_of(api: Api, side: Side) -> Mapping[str, str]:
             f"Service {side.namespace}/{side.service} has no selector",
             hint="only Services that choose their pods by labels can be judged",
         )
-    return selector
+    return {**selector, **_subset_labels(api, side)} if side.subset else selector
+
+
+def _subset_labels(api: Api, side: Side) -> Mapping[str, str]:
+    """Of Istio's DestinationRule for the host. Raises `Rejected` if no rule has the subset."""
+    path = f"/apis/networking.istio.io/v1/namespaces/{side.namespace}/destinationrules"
+    for rule in api.listed(path):
+        spec = rule.get("spec") or {}
+        if str(spec.get("host", "")).partition(".")[0] != side.service:
+            continue
+        for subset in spec.get("subsets") or ():
+            if subset.get("name") == side.subset:
+                return dict(subset.get("labels") or {})
+    raise Rejected(
+        f"no DestinationRule in {side.namespace} has the subset {side.subset} of {side.host}",
+        hint="traffic to a subset that nobody declares is answered with 503",
+    )
 
 
 def deployments_of(api: Api, side: Side) -> list[Object]:

@@ -24,13 +24,16 @@ class Side:
     """Pods that are to get traffic: behind a Service, or by labels alone.
 
     `service` is "" where only the labels are known; `labels` are empty where the Service's
-    own selector says them.
+    own selector says them. `subset` of `host` is Istio's: labels that stand in a
+    DestinationRule, on top of the Service's.
     """
 
     name: str
     namespace: str
     service: str = ""
     labels: Mapping[str, str] | None = None
+    subset: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
