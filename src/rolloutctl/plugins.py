@@ -51,6 +51,8 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "shadow": "rolloutctl.steps.shadow:Shadow",
         "canary": "rolloutctl.steps.canary:Canary",
         "experiment": "rolloutctl.steps.experiment:ExperimentStep",
+        "switch": "rolloutctl.steps.switch:Switch",
+        "cleanup": "rolloutctl.steps.cleanup:Cleanup",
         "wait": "rolloutctl.steps.wait:Wait",
         "run": "rolloutctl.steps.run:Run",
         "notify": "rolloutctl.steps.notify:Notify",

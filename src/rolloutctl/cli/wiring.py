@@ -93,7 +93,7 @@ def adapters(playbook: Playbook, known: Catalog) -> Adapters:
         sources={**sources, **_sdks(playbook, reached)},
         notifiers=notifiers(playbook, known),
         gather=together,
-        invoke=_invoker(playbook),
+        invoke=_invoker(playbook, reached),
         beside=_beside,
     )
 
@@ -130,10 +130,18 @@ def notifiers(playbook: Playbook, known: Catalog) -> dict[str, Notifier]:
     }
 
 
-def _invoker(playbook: Playbook) -> Invoker:
-    """Begins the playbook's commands and HTTP calls; what runs them loads at the first one."""
+def _invoker(playbook: Playbook, reached: Mapping[str, Provider]) -> Invoker:
+    """Begins the playbook's invocations; what runs them loads at the first one."""
 
     def run(effect: Invoke, key: str, timeout_s: float) -> Running:
+        from rolloutctl.core.effects import cleanup_in  # noqa: PLC0415 - same as below
+
+        if cleanup := cleanup_in(effect):
+            from rolloutctl.runner.clean_up import clean_up  # noqa: PLC0415 - `cleanup` steps
+
+            name = cleanup["target"]
+            work = clean_up(reached[name], playbook.targets[name], cleanup, timeout_s)
+            return _beside(work)
         from rolloutctl.cli.secrets import remember_secrets  # noqa: PLC0415 - `run` steps only
         from rolloutctl.runner.beside import begin  # noqa: PLC0415 - same
 

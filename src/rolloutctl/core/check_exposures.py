@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rolloutctl.core.effects import Expose, Notify
+from rolloutctl.core.effects import Expose, Notify, cleanup_in
 from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, describe_cohort, format_bp, split
 from rolloutctl.core.observation import Capabilities
 from rolloutctl.core.parse_steps import ParsedStep
 from rolloutctl.core.parsing import Parsing
 from rolloutctl.core.playbook import NotifierEntry, Playbook
-from rolloutctl.core.ports import StepContext
+from rolloutctl.core.ports import StepContext, capabilities_of, problems_of
 from rolloutctl.core.report import unknown_fix
 
 
@@ -35,6 +35,7 @@ class Walk:
     before: dict[int, dict[str, Exposure]] = field(default_factory=dict)
     after: dict[int, dict[str, Exposure]] = field(default_factory=dict)
     sure_until: float = math.inf
+    cleaned: set[str] = field(default_factory=set)
 
     def changes(self, step: int, target: str) -> bool:
         """Whether the canary's weight of `target` is another one after the step."""
@@ -90,8 +91,14 @@ def _check_step(walk: Walk, parsed: ParsedStep) -> None:
     for effect in parsed.kind.plan(parsed.step.spec, context):
         if isinstance(effect, Notify):
             _check_notifiers(walk, parsed, effect)
+        if cleanup := cleanup_in(effect):
+            _check_cleanup(walk, parsed, cleanup["target"])
         if isinstance(effect, Expose) and effect.target in walk.exposures:
             old, new = walk.exposures[effect.target], effect.exposure
+            if effect.target in walk.cleaned:
+                message = f"{parsed.step.name}: changes {effect.target} after its cleanup"
+                fix = "move the cleanup to the end: after it the way back is slow"
+                walk.parsing.report.error(parsed.at, message, fix=fix)
             _check_change(walk, parsed, effect.target, old=old, new=new)
             _check_target(walk, parsed, effect.target, new)
             walk.exposures[effect.target] = new
@@ -104,6 +111,24 @@ def _check_step(walk: Walk, parsed: ParsedStep) -> None:
         walk.parsing.report.warning(
             parsed.at, message, fix="add gates, or guardrails for all steps"
         )
+
+
+def _check_cleanup(walk: Walk, parsed: ParsedStep, target: str) -> None:
+    """SAFETY: nothing is taken away that anybody is still sent to."""
+    report, name = walk.parsing.report, parsed.step.name
+    if target not in walk.exposures:
+        return
+    walk.cleaned.add(target)
+    share = walk.exposures[target].canary_bp
+    if share != FULL_BP:
+        message = f"{name}: the canary of {target} is at {format_bp(share)}; the control serves"
+        report.error(parsed.at, message, fix="clean up after a step that gives it everybody")
+    kind = walk.playbook.targets[target].provider
+    if kind not in walk.parsing.catalog.names("providers"):
+        return
+    if not hasattr(walk.parsing.catalog.load("providers", kind), "clean_up"):
+        message = f"{name}: {kind} (target {target}) has nothing to clean up"
+        report.error(parsed.at, message, fix="remove the step; flags are removed by hand")
 
 
 def _is_exposed(exposure: Exposure) -> bool:
@@ -149,6 +174,8 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
         return
     provider: Any = walk.parsing.catalog.load("providers", declared.provider)  # Any: a plug-in
     can: Capabilities = provider.capabilities
+    if declared.spec is not None and not problems_of(provider(), declared.spec):
+        can = capabilities_of(provider(), declared)
     wanted = {
         "shadow": new.shadow_bp > 0 and not can.shadow,
         "audience": new.audience is not None and not can.audience,

@@ -129,7 +129,7 @@ def _apply_failed(state: RolloutState, event: ev.ApplyFailed, at: datetime) -> R
     # SAFETY: what may have been done, in whole or in part, is not simply done again.
     asks = event.why in {ev.Why.ENDED, ev.Why.UNKNOWN} and _is_once(effect)
     if (permanent or asks) and state.rollback is None and state.step is not None:
-        invocation = permanent and isinstance(effect, Invoke)
+        invocation = permanent and isinstance(effect, Invoke) and not effect.asks_on_failure
         step = evolve(
             state.step,
             failure=event.message,

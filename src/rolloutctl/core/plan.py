@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import assert_never
 
-from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
+from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore, cleanup_in
 from rolloutctl.core.exposure import ZERO, Exposure, describe
 from rolloutctl.core.foresee import foresee, promise
 from rolloutctl.core.least_time import least_s
@@ -150,6 +150,8 @@ def _words(effect: Effect) -> str:
             return f"{target}: {describe(exposure)}"
         case Restore(target=target):
             return f"{target}: restore point"
+        case Invoke() if cleanup := cleanup_in(effect):
+            return f"{cleanup['target']}: {cleanup['action']} of its {cleanup['arm']}"
         case Invoke(timeout_s=timeout_s):
             return f"runs a command or call (at most {format_duration(timeout_s)})"
         case Notify(notifiers=names):

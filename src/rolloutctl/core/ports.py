@@ -103,6 +103,18 @@ class Provider(Protocol):
         ...
 
 
+class CleansUp(Protocol):
+    """A provider that can take away what a target's arm ran on; optional, for `cleanup`."""
+
+    def clean_up(self, target: Target, arm: str, action: str, *, timeout_s: float) -> str:
+        """Takes it away, and says what was done; nothing to do is done.
+
+        Must refuse with `Rejected` while anybody is sent there. `arm` is "control", `action`
+        "scale-to-zero" or "delete". Raises the mapped errors.
+        """
+        ...
+
+
 class NamesMetrics(Protocol):
     """A source that knows the names of its metrics; optional, for plan's typos."""
 

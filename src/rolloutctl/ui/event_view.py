@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from rolloutctl.core import events as ev
-from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore
+from rolloutctl.core.effects import Effect, Expose, Invoke, Notify, Restore, cleanup_in
 from rolloutctl.core.exposure import Exposure, describe
 from rolloutctl.core.history import Edits
 from rolloutctl.core.observation import Observation
@@ -76,6 +76,8 @@ def _intention(effect: Effect) -> str:
         case Restore(target=target):
             return f"{target}: writing its restore point back"
         case Invoke():
+            if cleanup := cleanup_in(effect):
+                return f"{cleanup['target']}: {cleanup['action']} of its {cleanup['arm']}"
             return "running the step's command or call"
         case Notify(notifiers=names):
             return f"telling {', '.join(names)}"

@@ -115,6 +115,15 @@ class Kubernetes:
         spec = spec_of(target)
         return write_zero(Api(spec, Deadline(timeout_s)), target, strategy_of(spec))
 
+    def clean_up(self, target: Target, arm: str, action: str, *, timeout_s: float) -> str:
+        """See `CleansUp.clean_up`."""
+        from rolloutctl.providers.kubernetes.cleaning import clean_up  # noqa: PLC0415 - not on kill
+
+        if arm != "control":
+            raise Rejected(f"{format_address(target)}: only its control is cleaned up", hint="")
+        spec = spec_of(target)
+        return clean_up(Api(spec, Deadline(timeout_s)), target, strategy_of(spec), action)
+
     def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         """Cannot: the data plane splits requests, and nobody can be asked in advance."""
         del units, timeout_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from rolloutctl.clock import SystemClock
+from rolloutctl.clock import SystemClock, random_suffix
 from rolloutctl.errors import NotFound, Rejected, Unavailable
 from rolloutctl.providers.kubernetes.api import Api, Object
 from rolloutctl.providers.kubernetes.strategy import Side
@@ -17,6 +17,10 @@ from rolloutctl.providers.kubernetes.strategy import Side
 SERVICE_LABEL = "kubernetes.io/service-name"
 #: What cleanup notes on a Deployment that it scales down, for the way back.
 REPLICAS_NOTE = "rolloutctl/replicas"
+#: A kill writes a new value here, so that the version moves even where nothing changes.
+FENCE = "rolloutctl/fence"
+#: A cleanup notes here, on the Service or route, that the control may be gone.
+CLEANED = "rolloutctl/cleaned"
 #: On the way back the old side must have this share of what serves now, or it is brought up
 #: first: all of it would let one broken pod of thirty hold up a kill, one pod of thirty would
 #: fall over.
@@ -164,6 +168,24 @@ def bring_up(api: Api, side: Side, served: int) -> None:
             " what serves now goes on serving",
             hint="kill again when its pods are ready: kubectl get pods --watch",
         )
+
+
+def reclaim(api: Api, side: Side) -> None:
+    """After a cleanup, even one that is under way: the side is started, and its version moves.
+
+    SAFETY: a cleanup that was decided before scales down by compare-and-set, so it is refused
+    from here on; one that was done is undone, and `bring_up` waits for it.
+    """
+    for deployment in deployments_of(api, side):
+        meta, spec = deployment["metadata"], deployment["spec"]
+        noted = str((meta.get("annotations") or {}).get(REPLICAS_NOTE, ""))
+        current = int(spec.get("replicas", 1))
+        wanted = current or (int(noted) if noted.isdigit() else 0) or 1
+        change = {
+            "metadata": {"annotations": {FENCE: random_suffix(10)}},
+            "spec": {"replicas": wanted},
+        }
+        api.merge(apps(meta["namespace"], meta["name"]), change)
 
 
 def way_back_needs(served: int) -> int:

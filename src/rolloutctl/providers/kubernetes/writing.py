@@ -22,14 +22,15 @@ from rolloutctl.providers.kubernetes.api import Api, Moved, Object, Patch
 from rolloutctl.providers.kubernetes.ownership import last_editor
 from rolloutctl.providers.kubernetes.place import format_address
 from rolloutctl.providers.kubernetes.readiness import (
+    CLEANED,
+    FENCE,
     bring_up,
     raise_unless_healthy,
     raise_unless_ready,
+    reclaim,
 )
 from rolloutctl.providers.kubernetes.strategy import Change, Seen, Strategy
 
-#: A kill writes a new value here, so that the version moves even where nothing changes.
-FENCE = "rolloutctl/fence"
 #: Tries against others who write the object meanwhile.
 TRIES_MAX = 5
 
@@ -92,8 +93,7 @@ def write_back(
         return strategy.to_owned(seen, target, owned)
 
     def guard(change: Change, seen: Seen) -> None:
-        for side in change.gets:
-            bring_up(api, side, strategy.served(api, seen.value))
+        _bring_up(api, strategy, seen.value, change)
 
     return _write(api, target, strategy, (change, guard), expect=expect)
 
@@ -104,9 +104,9 @@ def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
     for _ in range(TRIES_MAX):
         value = api.get(path)
         change = strategy.to_zero(value, target)
-        for side in change.gets if change.patch else ():
-            bring_up(api, side, strategy.served(api, value))
-        patch = [*_tested(value), *_fence(value), *change.patch]
+        if change.patch:
+            _bring_up(api, strategy, value, change)
+        patch = [*tested(value), *_fence(value), *_unnoted(value), *change.patch]
         try:
             written = api.patch(path, patch)
         except Moved as moved:
@@ -136,7 +136,8 @@ def _write(
             return Receipt(version=version_of(seen))
         guard(change, seen)
         try:
-            written = api.patch(path, [*_tested(seen.value), *change.patch])
+            patch = [*tested(seen.value), *_unnoted(seen.value), *change.patch]
+            written = api.patch(path, patch)
         except Moved as moved:
             _raise_if_same(api, path, seen.value, moved)
             continue
@@ -165,10 +166,27 @@ def _raise_if_same(api: Api, path: str, value: Object, moved: Moved) -> None:
         raise Rejected(moved.message, hint="the API server refuses the patch as it stands")
 
 
-def _tested(value: Object) -> Patch:
+def tested(value: Object) -> Patch:
+    """The guard of every patch: the object is as it was read."""
     # SAFETY: tested and written in one step by the server; a lost update cannot happen.
     version = value["metadata"]["resourceVersion"]
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
+
+
+def _bring_up(api: Api, strategy: Strategy, value: Object, change: Change) -> None:
+    """On the way back: the sides that get traffic can take it."""
+    served = strategy.served(api, value)
+    for side in change.gets:
+        if CLEANED in (value["metadata"].get("annotations") or {}):
+            reclaim(api, side)
+        bring_up(api, side, served)
+
+
+def _unnoted(value: Object) -> Patch:
+    """Whoever sends traffic to the control again takes the note of its cleanup away."""
+    if CLEANED not in (value["metadata"].get("annotations") or {}):
+        return []
+    return [{"op": "remove", "path": "/metadata/annotations/" + CLEANED.replace("/", "~1")}]
 
 
 def _fence(value: Object) -> Patch:
