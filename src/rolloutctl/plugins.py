@@ -29,6 +29,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "prometheus": "rolloutctl.sources.prometheus:Prometheus",
         "openmetrics": "rolloutctl.sources.openmetrics:OpenMetrics",
         "alertmanager": "rolloutctl.sources.prometheus:Alertmanager",
+        "kubernetes": "rolloutctl.providers.kubernetes.workloads:KubernetesSource",
     },
     "notifiers": {
         "webhook": "rolloutctl.notifiers.webhook:Webhook",
@@ -37,6 +38,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
     },
     "gates": {
         "alerts": "rolloutctl.gates.alerts:Alerts",
+        "k8s-ready": "rolloutctl.gates.k8s_ready:K8sReady",
         "budget": "rolloutctl.gates.budget:Budget",
         "compare": "rolloutctl.gates.compare:Compare",
         "latency": "rolloutctl.gates.latency:Latency",

@@ -34,7 +34,8 @@ from rolloutctl.testing import (
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "src/rolloutctl/demo/playbook.yaml"
-READY = [*sorted((ROOT / "playbooks").glob("*.yaml")), DEMO]
+#: Those for a cluster run on one: tests/providers/test_kubernetes_playbooks.py.
+READY = [*sorted((ROOT / "playbooks").glob("[!k]*.yaml")), DEMO]
 CATALOG = InstalledCatalog()
 ACTOR = Actor(name="somebody@somewhere")
 #: A quiet application: what budgets in the playbooks allow is meant for one like it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 
 import yaml
 
@@ -36,7 +37,7 @@ class KubernetesWorld:
     secrets = (SECRET,)
     states = ()
     shadow = None
-    spec = {}
+    spec = MappingProxyType({})
     arms = ("blue", "green")
     kind, name = "Service", "chat"
 
@@ -59,7 +60,7 @@ class KubernetesWorld:
         file = self.folder / f"kubeconfig-{port}.yaml"
         file.write_text(yaml.safe_dump(m.kubeconfig(url, token=SECRET)))
         spec = TargetSpec(
-            context="lab", namespace="chat", kubeconfig=str(file), **(self.base_spec() | self.spec)
+            context="lab", namespace="chat", kubeconfig=str(file), **self.base_spec(), **self.spec
         )
         control, canary = self.arms
         return Target(
@@ -139,7 +140,7 @@ class SwitchWorld(KubernetesWorld):
 class SideServicesWorld(SwitchWorld):
     """The same, where each side has a Service of its own."""
 
-    spec = {"side_services": "chat-{}"}
+    spec = MappingProxyType({"side_services": "chat-{}"})
 
 
 class RouteWorld(KubernetesWorld):
@@ -202,7 +203,7 @@ class GatewayWorld(RouteWorld):
 class BareGatewayWorld(GatewayWorld):
     """No filter of anybody, a weight that is not written, a rule that is named."""
 
-    spec = {"rule": "split"}
+    spec = MappingProxyType({"rule": "split"})
 
     def prepare(self):
         split = {"name": "split", "backendRefs": self.refs(**{"chat-blue": None, "chat-green": 0})}

@@ -19,6 +19,9 @@ class QueryKind(StrEnum):
     # active alert of it; the value is an `AlertState`. Without any sample nothing is known.
     ALERTS = "alerts"
     EXPOSURE = "exposure"  # what a vendor's SDK serves: counts (`runner.exposure_source`)
+    # Pods of the workload that the text names: samples `count` (wanted, ready, observed, gave-up),
+    # `restarts` by pod, and `broken` with a pod and why it cannot run.
+    WORKLOAD = "workload"
     UNSILENCED_ALERTS = "unsilenced-alerts"  # the same without those that somebody silenced
 
 

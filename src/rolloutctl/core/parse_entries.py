@@ -331,6 +331,7 @@ _WORDS = {
     "expression": "an expression (`query`, PromQL)",
     "counters": "counters (`bad` and `total`, `histogram`, `sum`)",
     "alerts": "alerts",
+    "workload": "pods of a Deployment",
 }
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
-import time
-import uuid
-from datetime import UTC, datetime
 
+from rolloutctl.clock import SystemClock, monotonic_s, random_suffix
 from servers.kube import patches
 from servers.kube.controllers import Controllers
 from servers.kube.kinds import KINDS, invalid, unknown_fields
@@ -76,11 +74,11 @@ class Cluster:
     def create(self, kind, namespace, value, *, manager="unknown", dry=False):
         value = copy.deepcopy(value)
         meta = value.setdefault(_META, {})
-        name = meta.get("name") or f"{meta.get('generateName', '')}{uuid.uuid4().hex[:5]}"
+        name = meta.get("name") or f"{meta.get('generateName', '')}{random_suffix(5)}"
         if (kind.plural, namespace, name) in self.objects:
             raise Refused(409, "AlreadyExists", f'{kind.plural} "{name}" already exists')
         self._judge(kind, value, strict=False)
-        meta |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": _now()}
+        meta |= {"name": name, "uid": random_suffix(36), "creationTimestamp": _now()}
         if kind.namespaced:
             meta["namespace"] = namespace
         if kind.has_generation:
@@ -159,7 +157,7 @@ class Cluster:
                 meta[name] = copy.deepcopy(before[name])
         self._judge(kind, new, strict=strict)
         if is_apply and not force:
-            _raise_if_owned(kind, new, old, manager)
+            _raise_if_owned(new, old, manager)
         if _bare(new) == _bare(old):
             return copy.deepcopy(old)
         if kind.has_generation and not subresource:
@@ -196,11 +194,11 @@ class Cluster:
     @staticmethod
     def moment():
         """Seconds that the controllers' delays are measured in."""
-        return time.monotonic()
+        return monotonic_s()
 
 
 def _now():
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return SystemClock().now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _patched(old, content_type, body):
@@ -254,7 +252,7 @@ def _own(new, old, manager, operation, subresource=""):
     new[_META]["managedFields"] = entries
 
 
-def _raise_if_owned(kind, new, old, manager):
+def _raise_if_owned(new, old, manager):
     before = patches.leaves(_without(old, _META))
     after = patches.leaves(_without(new, _META))
     changed = {path for path, value in after.items() if before.get(path) != value}

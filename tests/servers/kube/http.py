@@ -1,5 +1,4 @@
-# ruff: noqa: N802 - the standard library's own names
-"""The door of the fake API server: paths, accounts, patches, watches, faults."""
+# ruff: noqa: N815 - the standard library's own names
 
 from __future__ import annotations
 
