@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo regression test check clean unleash-lab launchdarkly-lab
+.PHONY: help demo regression test check clean unleash-lab launchdarkly-lab kubernetes-lab
 
 help:
 	@echo "make demo        a whole rollout on this machine, less than a minute; the first time half a minute more"
@@ -16,6 +16,7 @@ help:
 	@echo "make test        every check and every test"
 	@echo "make unleash-lab a real Unleash on this machine to play with, until Ctrl-C"
 	@echo "make launchdarkly-lab  a stand-in for LaunchDarkly and the real SDK, until Ctrl-C"
+	@echo "make kubernetes-lab  a stand-in for a cluster, with kubectl if you like, until Ctrl-C"
 	@echo "make check       format, lint, types, import contracts, budgets"
 	@echo "make clean       remove the virtual environment and every cache"
 
@@ -32,6 +33,9 @@ test: $(VENV)/.installed-dev
 
 unleash-lab: $(VENV)/.installed
 	@$(BIN)/python scripts/unleash_lab.py
+
+kubernetes-lab: $(VENV)/.installed
+	@$(BIN)/python scripts/kubernetes_lab.py
 
 launchdarkly-lab: $(VENV)/.installed
 	@$(BIN)/python scripts/launchdarkly_lab.py

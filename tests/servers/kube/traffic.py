@@ -95,7 +95,8 @@ class Traffic(ThreadingHTTPServer):
 
     def _lines(self):
         for version, served in self._served.items():
-            failed, slow = self._failed[version], self._slow[version]
+            served, failed = int(served), int(self._failed[version])
+            slow = int(self._slow[version])
             label = f'version="{version}"'
             yield f'http_requests_total{{{label},status="5xx"}} {failed}\n'
             yield f'http_requests_total{{{label},status="2xx"}} {served - failed}\n'

@@ -20,8 +20,11 @@ _PLACE_PARTS = 3
 #: Names of objects: RFC 1123, as the API server checks them.
 _OBJECT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?")
-#: Keys that an address carries behind `?` where they are not at their default.
-_EXTRA = ("label", "rule", "side_services", "kubeconfig")
+#: Keys that an address carries behind `?` where they are not at their default: without them a
+#: kill would write another thing, or another cluster.
+_IDENTITY = ("label", "rule", "kubeconfig")
+#: Keys that whoever types an address may add.
+_EXTRA = (*_IDENTITY, "side_services")
 REPLICAS_MAX = 10_000
 
 
@@ -133,7 +136,7 @@ def format_address(target: Target) -> str:
     spec = target.spec
     place = (spec.context, spec.namespace, spec.strategy, spec.name)
     path = "/".join(quote(each, safe="") for each in place)
-    kept = {name: getattr(spec, name) for name in _EXTRA}
+    kept = {name: getattr(spec, name) for name in _IDENTITY}
     extra = {name: value for name, value in kept.items() if value != _DEFAULTS[name]}
     return f"{SCHEME}://{path}" + (f"?{urlencode(extra)}" if extra else "")
 
