@@ -234,10 +234,56 @@ class IstioWorld(RouteWorld):
         return {"strategy": "istio", "name": "chat"}
 
 
+class ReplicasWorld(KubernetesWorld):
+    """Four pods of two Deployments behind one Service."""
+
+    states = ("a third Deployment", "more pods than stated", "no pod at all")
+    arms = ("chat-blue", "chat-green")
+    kind, name = "Deployment", "chat-blue"
+    counts = {"chat-blue": 4, "chat-green": 0}  # noqa: RUF012 - read only
+
+    def prepare(self):
+        self.hand.create(m.deployment("chat-red", RED, 0))
+        self._scale(self.counts)
+
+    def _scale(self, counts):
+        for name, count in counts.items():
+            self.hand.scale(name, count)
+
+    def base_spec(self):
+        return {"strategy": "replicas", "name": "other", "replicas": 4}
+
+    def enter(self, state):
+        counts = {
+            "a third Deployment": {"chat-blue": 2, "chat-green": 1, "chat-red": 1},
+            "more pods than stated": {"chat-blue": 4, "chat-green": 4},
+            "no pod at all": {"chat-blue": 0, "chat-green": 0, "chat-red": 0},
+        }[state]
+        self._scale(counts)
+
+    def edit_outside(self):
+        self._scale({"chat-green": 3})
+
+    def break_next(self, operation, fault):
+        if fault is ServiceFault.LOST_ANSWER and operation is not Operation.OBSERVE:
+            return False  # two patches: the second is what may be lost
+        if fault is ServiceFault.HALF_DONE and operation in {Operation.APPLY, Operation.RESTORE}:
+            super().break_next(operation, ServiceFault.TIMEOUT)
+            self.server.fault_skips = 1
+            return True
+        return super().break_next(operation, fault)
+
+    def content(self):
+        names = ("chat-blue", "chat-green")
+        specs = [self.hand.get("Deployment", name)["spec"] for name in names]
+        return json.dumps(specs, sort_keys=True).encode()
+
+
 WORLDS = {
     "service-switch": SwitchWorld,
     "side services": SideServicesWorld,
     "gateway": GatewayWorld,
     "bare gateway": BareGatewayWorld,
     "istio": IstioWorld,
+    "replicas": ReplicasWorld,
 }

@@ -41,8 +41,12 @@ class KubeServer(ThreadingHTTPServer):
         self.fault = None
         #: Methods that the fault meets; empty is all.
         self.fault_on = frozenset()
+        #: How many requests that it would meet it lets pass.
+        self.fault_skips = 0
         #: (method, path) of every request.
         self.calls = []
+        #: Called with (method, path) before a request is done: the world changes meanwhile.
+        self.before = None
         #: Pods whose health check fails, by name.
         self.sick = set()
         self.is_stopping = threading.Event()
@@ -84,7 +88,12 @@ class Door(BaseHTTPRequestHandler):
         server = self.server
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         server.calls.append((self.command, self.path))
+        if server.before is not None:
+            server.before(self.command, self.path)
         is_hit = server.fault and (not server.fault_on or self.command in server.fault_on)
+        if is_hit and server.fault_skips:
+            server.fault_skips -= 1
+            is_hit = False
         fault = server.fault if is_hit else None
         if fault == "timeout" or server.is_stopping.is_set():
             self.close_connection = True

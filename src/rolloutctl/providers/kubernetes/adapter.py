@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rolloutctl.clock import Deadline
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
@@ -21,11 +21,11 @@ from rolloutctl.providers.kubernetes.place import (
     spec_of,
     spec_problems,
 )
-from rolloutctl.providers.kubernetes.writing import observe, write_back, write_exposure, write_zero
+from rolloutctl.providers.kubernetes.writing import OneObject
 
 if TYPE_CHECKING:
     from rolloutctl.core.observation import ArmCounts, Finding
-    from rolloutctl.providers.kubernetes.strategy import Strategy
+    from rolloutctl.providers.kubernetes.strategy import Way
 
 #: A look is one call, or two.
 READ_TIMEOUT_S = 15.0
@@ -35,14 +35,16 @@ _STRATEGIES = {
     place.SERVICE_SWITCH: ("service_switch", "ServiceSwitch"),
     place.GATEWAY: ("gateway", "Gateway"),
     place.ISTIO: ("istio", "Istio"),
+    place.REPLICAS: ("replicas", "Replicas"),
 }
 
 
-def strategy_of(spec: TargetSpec) -> Strategy:
-    """The target's strategy, loaded at its first use."""
+def way_of(spec: TargetSpec) -> Way:
+    """How the target is served, loaded at its first use."""
     module, name = _STRATEGIES[spec.strategy]
-    found: Strategy = getattr(import_module(f"{_WAYS}.{module}"), name)()
-    return found
+    found: Any = getattr(import_module(f"{_WAYS}.{module}"), name)()  # Any: either protocol
+    way: Way = found if hasattr(found, "apply") else OneObject(found)
+    return way
 
 
 class Kubernetes:
@@ -60,7 +62,7 @@ class Kubernetes:
 
     def capabilities_for(self, target: Target) -> Capabilities:
         """See `core.ports.capabilities_of`."""
-        return strategy_of(spec_of(target)).capabilities
+        return way_of(spec_of(target)).capabilities_for(target)
 
     def address(self, target: Target) -> str:
         """See `Provider.address`."""
@@ -75,12 +77,12 @@ class Kubernetes:
         from rolloutctl.providers.kubernetes.probing import findings  # noqa: PLC0415 - not on kill
 
         spec = spec_of(target)
-        return findings(Api(spec, Deadline(READ_TIMEOUT_S)), target, strategy_of(spec))
+        return findings(Api(spec, Deadline(READ_TIMEOUT_S)), target, way_of(spec))
 
     def observe(self, target: Target) -> Observation:
         """See `Provider.observe`."""
         spec = spec_of(target)
-        return observe(Api(spec, Deadline(READ_TIMEOUT_S)), target, strategy_of(spec))
+        return way_of(spec).observe(Api(spec, Deadline(READ_TIMEOUT_S)), target)
 
     def apply(
         self,
@@ -93,8 +95,7 @@ class Kubernetes:
     ) -> Receipt:
         """See `Provider.apply`."""
         spec = spec_of(target)
-        api = Api(spec, Deadline(timeout_s))
-        return write_exposure(api, target, strategy_of(spec), exposure, expect)
+        return way_of(spec).apply(Api(spec, Deadline(timeout_s)), target, exposure, expect)
 
     def restore(
         self,
@@ -107,22 +108,19 @@ class Kubernetes:
     ) -> Receipt:
         """See `Provider.restore`."""
         spec = spec_of(target)
-        api = Api(spec, Deadline(timeout_s))
-        return write_back(api, target, strategy_of(spec), snapshot, expect)
+        return way_of(spec).restore(Api(spec, Deadline(timeout_s)), target, snapshot, expect)
 
     def kill(self, target: Target, *, timeout_s: float) -> Receipt:
         """See `Provider.kill`."""
         spec = spec_of(target)
-        return write_zero(Api(spec, Deadline(timeout_s)), target, strategy_of(spec))
+        return way_of(spec).kill(Api(spec, Deadline(timeout_s)), target)
 
     def clean_up(self, target: Target, arm: str, action: str, *, timeout_s: float) -> str:
         """See `CleansUp.clean_up`."""
-        from rolloutctl.providers.kubernetes.cleaning import clean_up  # noqa: PLC0415 - not on kill
-
         if arm != "control":
             raise Rejected(f"{format_address(target)}: only its control is cleaned up", hint="")
         spec = spec_of(target)
-        return clean_up(Api(spec, Deadline(timeout_s)), target, strategy_of(spec), action)
+        return way_of(spec).clean_up(Api(spec, Deadline(timeout_s)), target, action)
 
     def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         """Cannot: the data plane splits requests, and nobody can be asked in advance."""

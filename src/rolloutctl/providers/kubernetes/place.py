@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from rolloutctl.core.exposure import FULL_BP
 from rolloutctl.core.target import Target
 from rolloutctl.core.units import Name, doc
 from rolloutctl.errors import Rejected, UsageError
@@ -127,6 +128,10 @@ def _numbers(spec: TargetSpec) -> Iterator[tuple[str, str, str]]:
     if spec.strategy == REPLICAS and not 0 < spec.replicas <= REPLICAS_MAX:
         fix = "write how many pods both Deployments have together: replicas: 10"
         yield "replicas", f"{spec.replicas} pods cannot be shared", fix
+    elif spec.strategy == REPLICAS and FULL_BP % spec.replicas:
+        near = max(count for count in range(1, spec.replicas) if FULL_BP % count == 0)
+        message = f"a share of {spec.replicas} pods is no whole number of basis points"
+        yield "replicas", message, f"write replicas: {near}, or split a route"
 
 
 def format_address(target: Target) -> str:

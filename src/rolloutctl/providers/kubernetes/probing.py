@@ -10,17 +10,17 @@ from rolloutctl.core.target import Target
 from rolloutctl.errors import NotFound, Rejected, Unauthorized
 from rolloutctl.providers.kubernetes.api import Api
 from rolloutctl.providers.kubernetes.ownership import last_editor, rivals
-from rolloutctl.providers.kubernetes.strategy import Permission, Strategy
+from rolloutctl.providers.kubernetes.strategy import Permission, Strategy, Way
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-def findings(api: Api, target: Target, strategy: Strategy) -> Sequence[Finding]:
-    """Everything; what refuses first. Raises `Unauthorized` and `Unavailable`."""
-    lacking = [each for each in strategy.permissions(api.spec) if not _is_allowed(api, each)]
+def findings(api: Api, target: Target, way: Way) -> Sequence[Finding]:
+    """Everything; what is not allowed first. Raises `Unauthorized` and `Unavailable`."""
+    lacking = [each for each in way.permissions(api.spec) if not _is_allowed(api, each)]
     found = [_lacking(api, each) for each in lacking]
     try:
-        found += _of_object(api, target, strategy)
+        found += way.findings(api, target)
     except (NotFound, Rejected) as error:
         found.append(Finding(severity=Severity.REFUSE, message=error.message, hint=error.hint))
     except Unauthorized as error:
@@ -30,7 +30,8 @@ def findings(api: Api, target: Target, strategy: Strategy) -> Sequence[Finding]:
     return found
 
 
-def _of_object(api: Api, target: Target, strategy: Strategy) -> Iterator[Finding]:
+def of_object(api: Api, target: Target, strategy: Strategy) -> Iterator[Finding]:
+    """The object, its arms, who else writes it."""
     value = api.get(strategy.path(api.spec))
     seen = strategy.seen(value, target)
     if seen.exposure is None:

@@ -7,16 +7,19 @@ for all of them, and stand in `writing` and `readiness`. A new way is one file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from rolloutctl.core.answers import Capabilities
+from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.providers.kubernetes.api import Api, Object, Patch
 from rolloutctl.providers.kubernetes.place import TargetSpec
+
+if TYPE_CHECKING:
+    from rolloutctl.core.observation import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,4 +124,40 @@ class Strategy(Protocol):
 
     def remarks(self, api: Api, seen: Seen, target: Target) -> Sequence[tuple[str, str]]:
         """What a plan should warn of: (message, hint) each."""
+        ...
+
+
+class Way(Protocol):
+    """How one strategy serves the port; `writing.OneObject` for all that write one object."""
+
+    def capabilities_for(self, target: Target) -> Capabilities:
+        """See `core.ports.capabilities_of`."""
+        ...
+
+    def observe(self, api: Api, target: Target) -> Observation:
+        """See `Provider.observe`."""
+        ...
+
+    def apply(self, api: Api, target: Target, exposure: Exposure, expect: str | None) -> Receipt:
+        """See `Provider.apply`."""
+        ...
+
+    def restore(self, api: Api, target: Target, snapshot: Json, expect: str | None) -> Receipt:
+        """See `Provider.restore`."""
+        ...
+
+    def kill(self, api: Api, target: Target) -> Receipt:
+        """See `Provider.kill`."""
+        ...
+
+    def clean_up(self, api: Api, target: Target, action: str) -> str:
+        """See `CleansUp.clean_up`."""
+        ...
+
+    def permissions(self, spec: TargetSpec) -> Sequence[Permission]:
+        """What a rollout of such a target needs."""
+        ...
+
+    def findings(self, api: Api, target: Target) -> Iterable[Finding]:
+        """See `Provider.probe`; permissions are looked at before."""
         ...

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rolloutctl.clock import SystemClock, random_suffix
-from rolloutctl.core.answers import Observation, Receipt
+from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected, Unavailable
 from rolloutctl.providers.kubernetes.api import Api, Moved, Object, Patch
 from rolloutctl.providers.kubernetes.ownership import last_editor
-from rolloutctl.providers.kubernetes.place import format_address
+from rolloutctl.providers.kubernetes.place import TargetSpec, format_address
 from rolloutctl.providers.kubernetes.readiness import (
     CLEANED,
     FENCE,
@@ -29,10 +29,57 @@ from rolloutctl.providers.kubernetes.readiness import (
     raise_unless_ready,
     reclaim,
 )
-from rolloutctl.providers.kubernetes.strategy import Change, Seen, Strategy
+from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, Strategy
+
+if TYPE_CHECKING:
+    from rolloutctl.core.observation import Finding
 
 #: Tries against others who write the object meanwhile.
 TRIES_MAX = 5
+
+
+class OneObject:
+    """A strategy that writes one object, as the port's calls."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+
+    def capabilities_for(self, target: Target) -> Capabilities:
+        """The strategy's own."""
+        del target
+        return self._strategy.capabilities
+
+    def observe(self, api: Api, target: Target) -> Observation:
+        """One read."""
+        return observe(api, target, self._strategy)
+
+    def apply(self, api: Api, target: Target, exposure: Exposure, expect: str | None) -> Receipt:
+        """See `write_exposure`."""
+        return write_exposure(api, target, self._strategy, exposure, expect)
+
+    def restore(self, api: Api, target: Target, snapshot: Json, expect: str | None) -> Receipt:
+        """See `write_back`."""
+        return write_back(api, target, self._strategy, snapshot, expect)
+
+    def kill(self, api: Api, target: Target) -> Receipt:
+        """See `write_zero`."""
+        return write_zero(api, target, self._strategy)
+
+    def clean_up(self, api: Api, target: Target, action: str) -> str:
+        """See `cleaning.clean_up`."""
+        from rolloutctl.providers.kubernetes import cleaning  # noqa: PLC0415 - not on kill
+
+        return cleaning.clean_up(api, target, self._strategy, action)
+
+    def permissions(self, spec: TargetSpec) -> Sequence[Permission]:
+        """The strategy's own."""
+        return self._strategy.permissions(spec)
+
+    def findings(self, api: Api, target: Target) -> Iterable[Finding]:
+        """See `probing.of_object`."""
+        from rolloutctl.providers.kubernetes import probing  # noqa: PLC0415 - not on kill
+
+        return probing.of_object(api, target, self._strategy)
 
 
 def version_of(seen: Seen) -> str:
@@ -112,6 +159,9 @@ def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
         except Moved as moved:
             _raise_if_same(api, path, value, moved)
             continue
+        if not change.patch:
+            # It pointed there before: nothing is lost by waiting with the fence written.
+            _bring_up(api, strategy, written, change)
         _confirm(api, strategy, written, change)
         return Receipt(changed=change.says or "a new fence; it was at control already")
     raise Conflict(f"{format_address(target)}: others write it without pause", hint="kill again")
