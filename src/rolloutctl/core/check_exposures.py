@@ -188,7 +188,10 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
     if any(bp % can.weight_step_bp for _, bp in new.weights):
         step = format_bp(can.weight_step_bp)
         message = f"{name}: {declared.provider} (target {target}) takes weights in steps of {step}"
-        report.error(parsed.at, message, fix=f"write a multiple of {step}")
+        fix = f"write a multiple of {step}"
+        if can.weight_step_bp == FULL_BP:
+            fix = "write switch: canary: it is switched as a whole"
+        report.error(parsed.at, message, fix=fix)
 
 
 def _check_notifiers(walk: Walk, parsed: ParsedStep, effect: Notify) -> None:
