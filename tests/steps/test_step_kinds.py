@@ -13,9 +13,11 @@ from rolloutctl.core.playbook import NotifierEntry, Playbook, Step
 from rolloutctl.core.ports import Leave, Stay, StepContext, StepProgress
 from rolloutctl.core.secret import SecretRef
 from rolloutctl.steps.canary import Canary, CanarySpec
+from rolloutctl.steps.cleanup import Action, Cleanup, CleanupSpec, OldSide
 from rolloutctl.steps.notify import Announcement, Notify, NotifySpec
 from rolloutctl.steps.run import HttpCall, Invocation, Method, OnCrash, Run, RunSpec
 from rolloutctl.steps.shadow import Shadow, ShadowSpec
+from rolloutctl.steps.switch import Side, Switch, SwitchSpec
 from rolloutctl.steps.wait import Wait, WaitSpec
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -53,6 +55,8 @@ def progress():
 ALL = [
     (Shadow(), ShadowSpec(shadow=1000)),
     (Canary(), CanarySpec(canary=500)),
+    (Switch(), SwitchSpec(switch=Side.CANARY)),
+    (Cleanup(), CleanupSpec(cleanup=OldSide.CONTROL)),
     (Wait(), WaitSpec(wait=60.0)),
     (Run(), RunSpec(run=Invocation(command=("true",)))),
     (Notify(), NotifySpec(notify="hello")),
@@ -209,3 +213,44 @@ def test_a_wait_has_one_time():
     ((key, _, _),) = Wait().problems(spec, step_of(Wait, spec, hold_s=60.0))
 
     assert key == "hold"
+
+
+def test_a_switch_gives_everybody_and_ends_the_mirroring():
+    """Whole, to every target of the step, whatever was served before."""
+    spec = SwitchSpec(switch=Side.CANARY)
+    context = context_of(Switch(), spec, {"a": split(0, shadow_bp=1_000), "b": ZERO})
+
+    plan = Switch().plan(spec, context)
+
+    assert [(one.target, one.exposure) for one in plan] == [
+        ("a", split(10_000)),
+        ("b", split(10_000)),
+    ]
+
+
+def test_a_cleanup_asks_when_it_fails_and_may_be_done_twice():
+    """Going back would not mend what it has done; once more is harmless."""
+    spec = CleanupSpec(cleanup=OldSide.CONTROL)
+
+    first, _ = Cleanup().plan(spec, context_of(Cleanup(), spec))
+
+    assert effects.cleanup_in(first) == {
+        "target": "a",
+        "arm": "control",
+        "action": "scale-to-zero",
+    }
+    assert first.asks_on_failure
+    assert first.rerun_on_crash
+    assert effects.cleanup_in(effects.Restore(target="a")) == {}
+
+
+def test_a_deletion_needs_a_confirmation():
+    """There is nothing to go back to; the other action says what it costs."""
+    spec = CleanupSpec(cleanup=OldSide.CONTROL, action=Action.DELETE)
+
+    ((key, _, fix),) = Cleanup().problems(spec, step_of(Cleanup(), spec))
+
+    assert (key, "confirm: true" in fix) == ("action", True)
+    assert Cleanup().problems(spec, step_of(Cleanup(), spec, confirm=True)) == ()
+    assert "deleted" in Cleanup().remarks(spec)[0]
+    assert "start the old side" in Cleanup().remarks(CleanupSpec(cleanup=OldSide.CONTROL))[0]
