@@ -32,6 +32,8 @@ class Controllers:
         self.startup_s = 0.0
         #: Deployments whose new pods never become ready.
         self.broken = set()
+        #: Deployments that their controller has not got to yet.
+        self.unseen = set()
         #: Whether somebody looks after HTTPRoutes and writes their status.
         self.has_gateway = True
         self._due = {}
@@ -59,7 +61,8 @@ class Controllers:
         self._is_working = True
         try:
             for each in self.cluster.find("deployments", ""):
-                self._keep_pods(each)
+                if each["metadata"]["name"] not in self.unseen:
+                    self._keep_pods(each)
             self._drop_orphans()
             for each in self.cluster.find("services", ""):
                 self._keep_slices(each)
@@ -137,6 +140,13 @@ class Controllers:
             if pod["metadata"]["ownerReferences"][0]["uid"] not in owners:
                 meta = pod["metadata"]
                 self.cluster.delete(POD, meta["namespace"], meta["name"])
+
+    def set_ready(self, namespace, name, *, is_up):
+        """A pod's kubelet reports that its readiness changed; nothing sets it back."""
+        with self.cluster.lock:
+            pod = self.cluster.get(POD, namespace, name)
+            self._due.pop((namespace, name), None)
+            self._set_status(POD, pod, {**pod["status"], **status_of(is_up=is_up)})
 
     # -- slices -----------------------------------------------------------------
 

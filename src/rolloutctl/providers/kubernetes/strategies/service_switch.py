@@ -18,6 +18,7 @@ from rolloutctl.errors import Rejected
 from rolloutctl.providers.kubernetes.api import Api, Moved, Object
 from rolloutctl.providers.kubernetes.place import SERVICE_SWITCH, TargetSpec, spec_of
 from rolloutctl.providers.kubernetes.readiness import (
+    FENCE,
     core,
     ready_of,
     serving,
@@ -27,6 +28,8 @@ from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, S
 
 #: Until all slices agree; the slowest seen on a real server was 35 ms.
 SETTLE_S = 8.0
+#: Tries to go back against others who write the Service meanwhile.
+BACK_TRIES_MAX = 5
 
 
 class ServiceSwitch:
@@ -101,10 +104,15 @@ class ServiceSwitch:
         seen: list[frozenset[str]] = [frozenset(), frozenset()]
 
         def is_settled() -> bool:
-            seen[0], seen[1] = serving(api, *where), ready_of(api, side)
             return bool(seen[0]) and seen[0] <= seen[1]
 
-        if wait_until(api, is_settled, limit_s=SETTLE_S):
+        def is_over() -> bool:
+            seen[0], seen[1] = serving(api, *where), ready_of(api, side)
+            # Waiting for pods that are gone is an outage while the old side could serve.
+            return is_settled() or (not seen[1] and bool(_left_behind(api, value, change)))
+
+        wait_until(api, is_over, limit_s=SETTLE_S)
+        if is_settled():
             return ""
         if seen[1]:
             return f"its slices still name {', '.join(sorted(seen[0] - seen[1])[:3]) or 'nobody'}"
@@ -112,21 +120,28 @@ class ServiceSwitch:
 
     def _undone(self, api: Api, value: Object, change: Change) -> str:
         """SAFETY: the pods vanished between the look and the patch; the Service stands empty."""
-        before = change.before or {}
-        who = f"{_words(_selector(value))} has no ready pod"
-        old = Side(name="before", namespace=value["metadata"]["namespace"], labels=before)
-        if not before or not ready_of(api, old):
-            return f"{who}, and nobody else has one: the Service is empty"
-        version = value["metadata"]["resourceVersion"]
-        back = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "replace", "path": "/spec/selector", "value": dict(before)},
-        ]
-        try:
-            api.patch(self.path(api.spec), back)
-        except Moved:
-            return f"{who}, and somebody else changed the Service meanwhile"
-        return f"{who} any more: it was switched back to {_words(before)}"
+        wanted, before = _selector(value), change.before or {}
+        who = f"{_words(wanted)} has no ready pod"
+        if not _left_behind(api, value, change):
+            rest = f", nor has {_words(before)}" if before else ""
+            return f"{who}{rest}: the Service is empty"
+        now = value
+        for _ in range(BACK_TRIES_MAX):
+            # A kill that came after this write has its own fence, and looks after itself.
+            if _selector(now) != wanted or _fence(now) != _fence(value):
+                return f"{who}, and somebody else changed the Service meanwhile"
+            version = now["metadata"]["resourceVersion"]
+            back = [
+                {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+                {"op": "replace", "path": "/spec/selector", "value": dict(before)},
+            ]
+            try:
+                api.patch(self.path(api.spec), back)
+            except Moved:
+                now = api.get(self.path(api.spec))
+            else:
+                return f"{who} any more: it was switched back to {_words(before)}"
+        return f"{who}, and others write the Service without pause"
 
     def permissions(self, spec: TargetSpec) -> Sequence[Permission]:
         """See `Strategy.permissions`."""
@@ -156,6 +171,13 @@ class ServiceSwitch:
             hint = "clients stay with their pod until it is gone"
             found.append(("the Service has sessionAffinity: ClientIP", hint))
         return found
+
+
+def _left_behind(api: Api, value: Object, change: Change) -> frozenset[str]:
+    """Ready pods of the side that served before the change."""
+    if not change.before:
+        return frozenset()
+    return ready_of(api, _side(value, change.before, api.spec))
 
 
 def _change(value: Object, wanted: Mapping[str, str], target: Target) -> Change:
@@ -195,6 +217,10 @@ def _selector(value: Object) -> dict[str, str]:
 def _name(value: Object) -> str:
     meta = value["metadata"]
     return f"{meta['namespace']}/{meta['name']}"
+
+
+def _fence(value: Object) -> str:
+    return str((value["metadata"].get("annotations") or {}).get(FENCE, ""))
 
 
 def _words(labels: Mapping[str, str]) -> str:
