@@ -74,11 +74,18 @@ def _connection(context: str, files: str) -> Connection:
             )
     except config.ConfigException as error:
         raise _unusable(context, files, error) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, _yaml_error()) as error:
         hint = f"try it: kubectl --context {context} version"
         raise Rejected(f"kubeconfig {files} cannot be used: {error}", hint=hint) from error
     pool = client.ApiClient(configuration).rest_client.pool_manager
     return Connection(str(configuration.host).rstrip("/"), pool, configuration)
+
+
+def _yaml_error() -> type[Exception]:
+    """What the client lets through of a file that is no YAML."""
+    from yaml import YAMLError  # noqa: PLC0415 - loaded with the client
+
+    return YAMLError
 
 
 def _loaders() -> Any:

@@ -175,8 +175,17 @@ def reclaim(api: Api, side: Side) -> None:
 
     SAFETY: a cleanup that was decided before scales down by compare-and-set, so it is refused
     from here on; one that was done is undone, and `bring_up` waits for it.
+
+    Raises `Unavailable` where nothing is left to start; slices may still name its pods.
     """
-    for deployment in deployments_of(api, side):
+    deployments = deployments_of(api, side)
+    if not deployments:
+        raise Unavailable(
+            f"{side.name} was cleaned up, and no Deployment of it is left;"
+            " what serves now goes on serving",
+            hint="create it again, then kill: kubectl apply",
+        )
+    for deployment in deployments:
         meta, spec = deployment["metadata"], deployment["spec"]
         noted = str((meta.get("annotations") or {}).get(REPLICAS_NOTE, ""))
         current = int(spec.get("replicas", 1))
