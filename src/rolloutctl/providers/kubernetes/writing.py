@@ -34,8 +34,9 @@ from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, S
 if TYPE_CHECKING:
     from rolloutctl.core.observation import Finding
 
-#: Tries against others who write the object meanwhile.
-TRIES_MAX = 5
+#: Tries against others who write the object meanwhile. Many, because a controller that reports
+#: a status without pause is no reason to give up: the n-th look follows the failed patch at once.
+TRIES_MAX = 20
 
 
 class OneObject:
@@ -148,11 +149,13 @@ def write_back(
 def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
     """The kill: from any state, no look at versions, a new fence."""
     path = strategy.path(api.spec)
+    judged: object = None
     for _ in range(TRIES_MAX):
         value = api.get(path)
         change = strategy.to_zero(value, target)
-        if change.patch:
+        if change.patch and judged != (change, _unnoted(value)):
             _bring_up(api, strategy, value, change)
+            judged = (change, _unnoted(value))
         patch = [*tested(value), *_fence(value), *_unnoted(value), *change.patch]
         try:
             written = api.patch(path, patch)
@@ -161,7 +164,7 @@ def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
             continue
         if not change.patch:
             # It pointed there before: nothing is lost by waiting with the fence written.
-            _bring_up(api, strategy, written, change)
+            _bring_up(api, strategy, value, change)
         _confirm(api, strategy, written, change)
         return Receipt(changed=change.says or "a new fence; it was at control already")
     raise Conflict(f"{format_address(target)}: others write it without pause", hint="kill again")
@@ -177,6 +180,7 @@ def _write(
 ) -> Receipt:
     change_of, guard = work
     path = strategy.path(api.spec)
+    judged = ""
     for _ in range(TRIES_MAX):
         seen = strategy.seen(api.get(path), target)
         _raise_if_moved(seen, target, expect)
@@ -184,7 +188,10 @@ def _write(
         if not change.patch:
             _confirm(api, strategy, seen.value, change)
             return Receipt(version=version_of(seen))
-        guard(change, seen)
+        if judged != version_of(seen):
+            # Once for what we own: looking at every pod again would let a busy status win.
+            guard(change, seen)
+            judged = version_of(seen)
         try:
             patch = [*tested(seen.value), *_unnoted(seen.value), *change.patch]
             written = api.patch(path, patch)
