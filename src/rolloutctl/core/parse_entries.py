@@ -31,7 +31,7 @@ GATES_MAX = 500
 #: The shortest time between two measurements of a gate, in seconds.
 INTERVAL_MIN_S = 0.1
 #: Gate kinds that a later version will know.
-RESERVED_GATES = frozenset({"k8s-ready"})
+RESERVED_GATES = frozenset({"alarms"})
 #: Target names that would make `${canary.is}` and `${canary.labels.x}` ambiguous.
 _RESERVED_TARGETS = frozenset({"is", "labels"})
 

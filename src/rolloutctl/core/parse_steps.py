@@ -19,7 +19,7 @@ STEPS_MAX = 200
 #: The longest value that becomes part of a step's own name.
 NAMING_MAX_CHARS = 24
 #: Step kinds that a later version will know.
-RESERVED_STEPS = frozenset({"switch", "deploy", "cleanup"})
+RESERVED_STEPS = frozenset({"deploy"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
