@@ -94,8 +94,8 @@ class Traffic(ThreadingHTTPServer):
             self._slow[version] += events * share * self.slow.get(version, 0.001)
 
     def _lines(self):
-        for version, served in self._served.items():
-            served, failed = int(served), int(self._failed[version])
+        for version, exact in self._served.items():
+            served, failed = int(exact), int(self._failed[version])
             slow = int(self._slow[version])
             label = f'version="{version}"'
             yield f'http_requests_total{{{label},status="5xx"}} {failed}\n'
