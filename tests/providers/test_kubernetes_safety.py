@@ -116,6 +116,22 @@ def test_somebody_who_writes_a_label_does_not_keep_the_service_empty(lab):
     assert lab.settled() == {"blue"}
 
 
+def test_a_write_that_landed_is_said_to_have_landed_whatever_the_looks_after_it_meet(lab):
+    """The server fails right after the patch: nobody may take our own write for a foreign one."""
+
+    def fail():
+        lab.server.fault, lab.server.fault_on = "server-error", frozenset({"GET"})
+
+    lab.at_patch(fail)
+
+    with pytest.raises(Unavailable, match="it was written, but") as told:
+        lab.apply(FORWARD)
+
+    lab.server.fault = None
+    assert told.value.may_have_landed
+    assert lab.settled() == {"green"}
+
+
 def test_a_kill_meanwhile_is_not_undone(lab):
     """Whoever killed after our patch decided with a fence of its own; we stand back."""
 

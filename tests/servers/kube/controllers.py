@@ -42,7 +42,9 @@ class Controllers:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self):
-        self._thread.start()
+        """Once: a server that comes back finds them running."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def stop(self):
         self._ended.set()

@@ -21,7 +21,7 @@ from rolloutctl.errors import (
     Unauthorized,
     Unavailable,
 )
-from rolloutctl.providers.kubernetes.connection import connect, forget
+from rolloutctl.providers.kubernetes.connection import Connection, connect, forget
 from rolloutctl.providers.kubernetes.place import TargetSpec
 
 #: Who we are in managedFields.
@@ -93,35 +93,43 @@ class Api:
         body: Any = None,
         content_type: str = "",
     ) -> Object:
-        connection = connect(self.spec)
         what = f"{self.spec.context}: {method} {path}"
-        if self.deadline.remaining_s <= 0:
-            raise Unavailable(f"{what}: no time was left")
-        headers = {"Accept": "application/json", "User-Agent": MANAGER, **connection.headers()}
+        headers = {"Accept": "application/json", "User-Agent": MANAGER}
         if content_type:
             headers["Content-Type"] = content_type
-        url = connection.url + path + (f"?{urlencode(query)}" if query else "")
+        place = path + (f"?{urlencode(query)}" if query else "")
         raw = None if body is None else json.dumps(body).encode()
-        status, told, answer = self._exchange(connection.pool, (method, url, headers, raw), what)
+        request = (method, place, headers, raw)
+        status, told, answer = self._exchange(connect(self.spec), request, what)
+        if status == _UNAUTHORIZED:
+            # A token that expired or was rotated since it was read. A refused call did nothing,
+            # so it is sent again, once, with what files and credential plug-ins say now.
+            forget()
+            status, told, answer = self._exchange(connect(self.spec), request, what)
         if status < _OK:
             return _decoded(answer, what)
         raise _refusal(status, told, answer, what, is_write=method != "GET")
 
     def _exchange(
-        self, pool: Any, request: tuple[str, str, Mapping[str, str], bytes | None], what: str
+        self,
+        connection: Connection,
+        request: tuple[str, str, Mapping[str, str], bytes | None],
+        what: str,
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body. Raises `Unavailable`."""
         import urllib3  # noqa: PLC0415 - comes with the client
 
-        method, url, headers, raw = request
+        method, place, headers, raw = request
+        if self.deadline.remaining_s <= 0:
+            raise Unavailable(f"{what}: no time was left")
         left_s = max(0.05, min(READ_TIMEOUT_S, self.deadline.remaining_s))
         timeout = urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), read=left_s)
         try:
-            answer = pool.request(
+            answer = connection.pool.request(
                 method,
-                url,
+                connection.url + place,
                 body=raw,
-                headers=headers,
+                headers={**headers, **connection.headers()},
                 timeout=timeout,
                 retries=False,
                 preload_content=False,

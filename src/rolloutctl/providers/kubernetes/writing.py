@@ -17,7 +17,7 @@ from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
-from rolloutctl.errors import Conflict, Rejected, Unavailable
+from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
 from rolloutctl.providers.kubernetes.api import Api, Moved, Object, Patch
 from rolloutctl.providers.kubernetes.ownership import last_editor
 from rolloutctl.providers.kubernetes.place import TargetSpec, format_address
@@ -255,7 +255,13 @@ def _fence(value: Object) -> Patch:
 
 
 def _confirm(api: Api, strategy: Strategy, written: Object, change: Change) -> None:
-    trouble = strategy.confirm(api, written, change)
+    try:
+        trouble = strategy.confirm(api, written, change)
+    except RolloutctlError as error:
+        # SAFETY: the patch landed, whatever befell the looks after it; an error of a look alone
+        # would say that nothing was written, and our own write would pass for a foreign edit.
+        message = f"it was written, but not seen to be in force: {error.message}"
+        raise Unavailable(message, hint=error.hint, may_have_landed=True) from error
     if trouble:
         raise Unavailable(f"it was written, but {trouble}", may_have_landed=True)
 
