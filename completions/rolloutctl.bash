@@ -18,7 +18,7 @@ _rolloutctl_takes() {
         "/init --strategy")
             takes=choice choices='shadow-canary canary ab-test blue-green blue-green-canary' ;;
         "/init --provider")
-            takes=choice choices='flagd-file unleash launchdarkly' ;;
+            takes=choice choices='flagd-file unleash launchdarkly kubernetes' ;;
         "/init --flag" | "/init --place" | "/init --metrics" | "/init --name" | "/init --out" | "/plan --traffic" | "/plan --bad-share" | "/check --wait" | "/verify --control" | "/verify --canary" | "/verify --shadow" | "/verify --units" | "/simulate --traffic" | "/simulate --seed" | "/simulate --units" | "/simulate --hold" | "/certify --runs" | "/certify --traffic" | "/certify --effect" | "/certify --power" | "/certify --hold" | "/certify --seed" | "/certify --jobs" | "/backtest --from" | "/backtest --to" | "/backtest --step" | "/backtest --sweep" | "/backtest --hold" | "/abtest/size --baseline" | "/abtest/size --effect" | "/abtest/size --power" | "/abtest/size --alpha" | "/abtest/size --arms" | "/abtest/size --traffic" | "/abtest/size --watch" | "/abtest/analyze --control" | "/abtest/analyze --canary" | "/abtest/analyze --arm" | "/abtest/analyze --alpha" | "/abtest/analyze --split" | "/start --junit" | "/start --summary" | "/start --reason" | "/list --limit" | "/wait --timeout" | "/approve --reason" | "/reject --reason" | "/promote --timeout" | "/promote --reason" | "/pause --reason" | "/resume --reason" | "/rollback --reason" | "/abort --reason" | "/explain --step" | "/report --out" | "/kill --shadow" | "/kill --reason" | "/agent --poll" | "/agent --listen")
             takes=nothing ;;
         "/init --control" | "/init --canary" | "/kill --to")

@@ -41,11 +41,11 @@ complete -c rolloutctl -n '__rolloutctl_at advise' -l output -s o -d 'Form of th
 complete -c rolloutctl -n '__rolloutctl_at advise' -l help -s h -d 'Show the options and an example.'
 complete -c rolloutctl -n '__rolloutctl_chooses' -a init -d 'Write a first playbook that passes lint.'
 complete -c rolloutctl -n '__rolloutctl_at init' -l strategy -d 'See: rolloutctl advise.' -x -a 'shadow-canary canary ab-test blue-green blue-green-canary'
-complete -c rolloutctl -n '__rolloutctl_at init' -l provider -d 'What is written to.' -x -a 'flagd-file unleash launchdarkly'
-complete -c rolloutctl -n '__rolloutctl_at init' -l flag -d 'The flag\'s key.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l provider -d 'What is written to.' -x -a 'flagd-file unleash launchdarkly kubernetes'
+complete -c rolloutctl -n '__rolloutctl_at init' -l flag -d 'The flag\'s key, or the Service or HTTPRoute.' -x
 complete -c rolloutctl -n '__rolloutctl_at init' -l control -d 'The variant served today.' -x -a '(__rolloutctl_asks arm)'
 complete -c rolloutctl -n '__rolloutctl_at init' -l canary -d 'The variant to try.' -x -a '(__rolloutctl_asks arm)'
-complete -c rolloutctl -n '__rolloutctl_at init' -l place -d 'The flag file, or the server\'s URL.' -x
+complete -c rolloutctl -n '__rolloutctl_at init' -l place -d 'The flag file, the server\'s URL, or the context.' -x
 complete -c rolloutctl -n '__rolloutctl_at init' -l source -d 'Where the numbers come from.' -x -a '(__rolloutctl_asks source)'
 complete -c rolloutctl -n '__rolloutctl_at init' -l metrics -d 'Its URL.' -x
 complete -c rolloutctl -n '__rolloutctl_at init' -l name -d 'The playbook\'s name.' -x

@@ -18,7 +18,8 @@ from rolloutctl.cli.starter.template import METRICS, PLACES, Choices, Source, pl
 from rolloutctl.playbook_file import lint
 from rolloutctl.plugins import InstalledCatalog
 
-EVERY = list(itertools.product(Strategy, ProviderName, Source))
+IMPOSSIBLE = (Strategy.AB_TEST, ProviderName.KUBERNETES)
+EVERY = [one for one in itertools.product(Strategy, ProviderName, Source) if one[:2] != IMPOSSIBLE]
 
 
 @pytest.mark.parametrize(("strategy", "provider", "source"), EVERY)
@@ -181,3 +182,12 @@ def test_somebody_at_a_terminal_is_asked_and_gets_a_playbook(tmp_path):
 
     path = tmp_path / "llm-v2.yaml"
     assert lint(path, inputs={}, env={}, catalog=InstalledCatalog()) == ()
+
+
+def test_an_ab_test_in_a_cluster_is_refused_with_the_reason(rolloutctl, folder):
+    """It splits requests: the same user would get both."""
+    said = rolloutctl("init", "--strategy", "ab-test", "--provider", "kubernetes")
+
+    assert said.exit_code == 2
+    assert "a cluster splits requests" in said.err
+    assert not list(folder.glob("my-app*"))

@@ -32,6 +32,8 @@ READY = {
     "shadow-canary": "unleash-model-canary.yaml",
     "canary": "quickstart.yaml",
     "ab-test": "ab-test.yaml",
+    "blue-green": "kubernetes-blue-green.yaml",
+    "blue-green-canary": "kubernetes-blue-green-canary.yaml",
 }
 _CHANGES = (
     (Change.MODEL, "a language model, or its version"),

@@ -32,12 +32,14 @@ class ProviderName(StrEnum):
     FLAGD_FILE = "flagd-file"
     UNLEASH = "unleash"
     LAUNCHDARKLY = "launchdarkly"
+    KUBERNETES = "kubernetes"
 
 
 _PROVIDERS = (
     (ProviderName.FLAGD_FILE, "a flagd flag file"),
     (ProviderName.UNLEASH, "an Unleash server"),
     (ProviderName.LAUNCHDARKLY, "LaunchDarkly"),
+    (ProviderName.KUBERNETES, "a Kubernetes cluster"),
 )
 _SOURCES = (
     (Source.PROMETHEUS, "a Prometheus server"),
@@ -57,7 +59,10 @@ def run(  # noqa: PLR0913 - one parameter for each thing that a playbook names
         ProviderName | None,
         typer.Option("--provider", help="What is written to.", show_default=False),
     ] = None,
-    flag: Annotated[str, typer.Option("--flag", metavar="FLAG", help="The flag's key.")] = "",
+    flag: Annotated[
+        str,
+        typer.Option("--flag", metavar="FLAG", help="The flag's key, or the Service or HTTPRoute."),
+    ] = "",
     control: Annotated[
         str, typer.Option("--control", metavar="ARM", help="The variant served today.")
     ] = "",
@@ -65,7 +70,10 @@ def run(  # noqa: PLR0913 - one parameter for each thing that a playbook names
         str, typer.Option("--canary", metavar="ARM", help="The variant to try.")
     ] = "",
     place: Annotated[
-        str, typer.Option("--place", metavar="PLACE", help="The flag file, or the server's URL.")
+        str,
+        typer.Option(
+            "--place", metavar="PLACE", help="The flag file, the server's URL, or the context."
+        ),
     ] = "",
     source: Annotated[
         Source | None,
@@ -89,18 +97,23 @@ def run(  # noqa: PLR0913 - one parameter for each thing that a playbook names
     asks = console.can_ask
     chosen = strategy or (_ask_strategy(console) if asks else Strategy.CANARY)
     written_to = provider or (
-        ask_choice(console, "what serves the flag?", _PROVIDERS, ProviderName.FLAGD_FILE)
+        ask_choice(console, "what is written to?", _PROVIDERS, ProviderName.FLAGD_FILE)
         if asks
         else ProviderName.FLAGD_FILE
     )
 
+    is_cluster = written_to is ProviderName.KUBERNETES
+    _raise_unless_possible(chosen, is_cluster=is_cluster)
+
     def text(given: str, question: str, default: str) -> str:
         return given or (ask(console, question, default) if asks else default)
 
-    flag = text(flag, "the flag's key", "my-flag")
+    what = "the Service or HTTPRoute" if is_cluster else "the flag's key"
+    flag = text(flag, what, "my-app" if is_cluster else "my-flag")
     control = text(control, "the variant that everybody has today", "v1")
     canary = text(canary, "the variant to try", "v2")
-    place = text(place, "where it is", PLACES[written_to])
+    where = "the context (kubectl config get-contexts)" if is_cluster else "where it is"
+    place = text(place, where, PLACES[written_to])
     numbers = source or (
         ask_choice(console, "where do the numbers come from?", _SOURCES, Source.PROMETHEUS)
         if asks
@@ -118,6 +131,14 @@ def run(  # noqa: PLR0913 - one parameter for each thing that a playbook names
         metrics=text(metrics, "its URL", METRICS[numbers]),
     )
     return _write(console, choices, out=out or f"{choices.name}.yaml", force=force)
+
+
+def _raise_unless_possible(strategy: Strategy, *, is_cluster: bool) -> None:
+    if strategy is Strategy.AB_TEST and is_cluster:
+        raise UsageError(
+            "an A/B test needs users who keep their arm; a cluster splits requests",
+            hint="--provider flagd-file, unleash or launchdarkly",
+        )
 
 
 def _ask_strategy(console: Console) -> Strategy:

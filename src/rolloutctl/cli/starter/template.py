@@ -25,7 +25,8 @@ class Choices:
     """What the playbook is for; texts as somebody typed them.
 
     Attributes:
-        place: the flagd file's path, or the server's URL.
+        flag: the flag's key; the Service or HTTPRoute of a cluster.
+        place: the flagd file's path, the server's URL, or the cluster's context.
         metrics: the source's URL.
     """
 
@@ -45,7 +46,9 @@ PLACES = {
     "flagd-file": "/etc/flagd/flags.json",
     "unleash": "https://unleash.example.com",
     "launchdarkly": "https://app.launchdarkly.com",
+    "kubernetes": "prod",
 }
+KUBERNETES = "kubernetes"
 #: By source: its URL by default.
 METRICS = {
     Source.PROMETHEUS: "http://127.0.0.1:9090",
@@ -61,6 +64,7 @@ _TOKENS = {
         "#   export LAUNCHDARKLY_SDK_KEY=…         of the environment, for verify only",
     ),
 }
+_MIRRORS = "a boolean flag that mirrors"
 _SHADOWED = frozenset({Strategy.SHADOW_CANARY})
 
 
@@ -98,9 +102,11 @@ def _head(choices: Choices) -> str:
 
 def _inputs(choices: Choices) -> str:
     """Values that differ from run to run: `--input place=…`."""
-    named = "flags" if choices.provider == "flagd-file" else "server"
+    named = {"flagd-file": "flags", KUBERNETES: "context"}.get(choices.provider, "server")
     lines = ["inputs:", f"  {named}: {{default: {scalar(choices.place)}}}"]
-    if choices.provider != "flagd-file":
+    if choices.provider == KUBERNETES:
+        lines.append("  namespace: {default: default}               # CHANGE")
+    elif choices.provider != "flagd-file":
         lines.append("  environment: {default: production}         # CHANGE")
     lines += [f"  metrics: {{default: {scalar(choices.metrics)}}}", ""]
     return "\n".join(lines)
@@ -119,7 +125,17 @@ def _target(choices: Choices) -> str:
             "    project: default                         # CHANGE",
             "    environment: ${inputs.environment}",
         ],
+        KUBERNETES: [
+            "    context: ${inputs.context}               # CHANGE: kubectl config get-contexts",
+            "    namespace: ${inputs.namespace}",
+            *_strategy_lines(choices),
+        ],
     }[choices.provider]
+    if choices.provider != KUBERNETES:
+        where += [
+            f"    flag: {scalar(choices.flag)}",
+            "    unit: user                               # whoever has an arm keeps it",
+        ]
     control, canary = scalar(choices.control), scalar(choices.canary)
     lines = [
         "# What is changed. Control is what is served today; the canary is what is tried.",
@@ -127,20 +143,39 @@ def _target(choices: Choices) -> str:
         "  app:",
         f"    provider: {choices.provider}",
         *where,
-        f"    flag: {scalar(choices.flag)}",
-        "    unit: user                               # whoever has an arm keeps it",
         "    # The labels are those that your metrics know the two versions by.    CHANGE",
         f"    control: {{is: {control}, labels: {{version: {control}}}}}",
         f"    canary: {{is: {canary}, labels: {{version: {canary}}}}}",
     ]
     if choices.strategy in _SHADOWED:
         shadow = scalar(f"{choices.flag}-shadow")
-        lines.append(f"    shadow: {{flag: {shadow}}}     # CHANGE: a boolean flag that mirrors")
+        what = "the Service that gets copies" if choices.provider == KUBERNETES else _MIRRORS
+        lines.append(f"    shadow: {{flag: {shadow}}}     # CHANGE: {what}")
     return "\n".join([*lines, ""])
 
 
+def _strategy_lines(choices: Choices) -> list[str]:
+    """What of a cluster is written, and what its two sides are."""
+    if choices.strategy is Strategy.BLUE_GREEN:
+        return [
+            "    strategy: service-switch                 # one patch of a Service's selector",
+            f"    name: {scalar(choices.flag)}",
+            "    label: version                           # CHANGE: the arms are values of it",
+        ]
+    return [
+        "    strategy: gateway                        # weights of an HTTPRoute; or istio",
+        f"    name: {scalar(choices.flag)}             # CHANGE: the arms are Services behind it",
+    ]
+
+
 def _source(choices: Choices) -> str:
-    return f'sources:\n  {choices.source}: {{url: "${{inputs.metrics}}"}}\n'
+    text = f'sources:\n  {choices.source}: {{url: "${{inputs.metrics}}"}}\n'
+    if choices.provider == KUBERNETES:
+        text += (
+            '  cluster: {kind: kubernetes, context: "${inputs.context}",'
+            ' namespace: "${inputs.namespace}"}\n'
+        )
+    return text
 
 
 _DEFAULTS = """\
@@ -183,6 +218,13 @@ _LIMIT = """\
     min_sample: 200                          # fewer requests say nothing
 """
 
+_READY = """\
+  ready:                                     # pods are up before anybody is sent there
+    kind: k8s-ready
+    source: cluster
+    deployment: {}                           # CHANGE: the canary's Deployment
+"""
+
 _GUARDED = """
 # Judged all the time, also while a step waits for a person. A failure rolls back.
 guardrails: [limit]
@@ -195,7 +237,10 @@ def _gates(choices: Choices) -> str:
         Strategy.SHADOW_CANARY,
         Strategy.BLUE_GREEN_CANARY,
     }
-    text = "gates:\n" + (_COMPARED if is_compared else "") + _LIMIT + _GUARDED
+    is_switch = choices.strategy is Strategy.BLUE_GREEN
+    deployment = f"{choices.flag}-{choices.canary}" if is_switch else choices.canary
+    ready = _READY.format(scalar(deployment)) if choices.provider == KUBERNETES else ""
+    text = "gates:\n" + (_COMPARED if is_compared else "") + _LIMIT + ready + _GUARDED
     return text.replace("@SOURCE@", choices.source)
 
 
@@ -246,14 +291,26 @@ _STEPS = {
     before: [errors, latency]                # once more, right before the switch
 """,
 }
+_SWITCH = """\
+  - switch: canary                           # everybody at once, one write
+    before: [ready]
+    hold: 15m
+    gates: [ready, limit]
+"""
 _DEADLINES = {Strategy.AB_TEST: "28d", Strategy.BLUE_GREEN: "2h", Strategy.BLUE_GREEN_CANARY: "6h"}
 
 
 def _steps(choices: Choices) -> str:
+    steps = _STEPS[choices.strategy].replace("@SOURCE@", choices.source)
+    if choices.provider == KUBERNETES and choices.strategy is Strategy.BLUE_GREEN:
+        steps = _SWITCH
+    elif choices.provider == KUBERNETES:
+        first, rest = steps.split("hold:", 1)
+        steps = f"{first}before: [ready], hold:{rest}"
     return (
         "# Each step states the whole exposure it wants. It is left when its hold is over and its\n"
         "# gates have passed and, with `confirm`, somebody has approved.\n"
-        f"steps:\n{_STEPS[choices.strategy].replace('@SOURCE@', choices.source)}\n"
+        f"steps:\n{steps}\n"
         "on_fail: rollback                            # rollback | pause\n"
         f"limits: {{deadline: {_DEADLINES.get(choices.strategy, '2d')}}}\n"
     )
