@@ -46,6 +46,14 @@ _SOURCES = (
     (Source.OPENMETRICS, "the application's own /metrics"),
 )
 
+#: (what is named, its usual name, where it is), as they are asked for
+_FLAG_WORDS = ("the flag's key", "my-flag", "where it is")
+_CLUSTER_WORDS = (
+    "the Service or HTTPRoute",
+    "my-app",
+    "the context (kubectl config get-contexts)",
+)
+
 Text = Annotated[str, typer.Option(show_default=False)]
 
 
@@ -96,11 +104,7 @@ def run(  # noqa: PLR0913 - one parameter for each thing that a playbook names
     console = Console()
     asks = console.can_ask
     chosen = strategy or (_ask_strategy(console) if asks else Strategy.CANARY)
-    written_to = provider or (
-        ask_choice(console, "what is written to?", _PROVIDERS, ProviderName.FLAGD_FILE)
-        if asks
-        else ProviderName.FLAGD_FILE
-    )
+    written_to = provider or (_ask_provider(console) if asks else ProviderName.FLAGD_FILE)
 
     is_cluster = written_to is ProviderName.KUBERNETES
     _raise_unless_possible(chosen, is_cluster=is_cluster)
@@ -108,11 +112,10 @@ def run(  # noqa: PLR0913 - one parameter for each thing that a playbook names
     def text(given: str, question: str, default: str) -> str:
         return given or (ask(console, question, default) if asks else default)
 
-    what = "the Service or HTTPRoute" if is_cluster else "the flag's key"
-    flag = text(flag, what, "my-app" if is_cluster else "my-flag")
+    what, usual, where = _CLUSTER_WORDS if is_cluster else _FLAG_WORDS
+    flag = text(flag, what, usual)
     control = text(control, "the variant that everybody has today", "v1")
     canary = text(canary, "the variant to try", "v2")
-    where = "the context (kubectl config get-contexts)" if is_cluster else "where it is"
     place = text(place, where, PLACES[written_to])
     numbers = source or (
         ask_choice(console, "where do the numbers come from?", _SOURCES, Source.PROMETHEUS)
@@ -144,6 +147,10 @@ def _raise_unless_possible(strategy: Strategy, *, is_cluster: bool) -> None:
 def _ask_strategy(console: Console) -> Strategy:
     choices = [(one, traits.summary) for one, traits in TRAITS.items()]
     return ask_choice(console, "which strategy? (advise tells)", choices, Strategy.CANARY)
+
+
+def _ask_provider(console: Console) -> ProviderName:
+    return ask_choice(console, "what is written to?", _PROVIDERS, ProviderName.FLAGD_FILE)
 
 
 def _named(canary: str, flag: str) -> str:
