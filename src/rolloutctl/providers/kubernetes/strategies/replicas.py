@@ -193,6 +193,7 @@ class Replicas:
         return [
             Permission(verb="get", resource="services", name=spec.name),
             Permission(verb="list", resource="deployments", group="apps"),
+            Permission(verb="get", resource="deployments", group="apps"),
             Permission(verb="patch", resource="deployments", group="apps"),
             Permission(verb="list", resource="pods"),
             Permission(verb="list", resource="horizontalpodautoscalers", group="autoscaling"),
