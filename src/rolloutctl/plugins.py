@@ -30,6 +30,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "openmetrics": "rolloutctl.sources.openmetrics:OpenMetrics",
         "alertmanager": "rolloutctl.sources.prometheus:Alertmanager",
         "kubernetes": "rolloutctl.providers.kubernetes.workloads:KubernetesSource",
+        "cloudwatch": "rolloutctl.sources.cloudwatch:CloudWatch",
     },
     "notifiers": {
         "webhook": "rolloutctl.notifiers.webhook:Webhook",
@@ -37,6 +38,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
         "pagerduty": "rolloutctl.notifiers.pagerduty:PagerDuty",
     },
     "gates": {
+        "alarms": "rolloutctl.gates.alarms:Alarms",
         "alerts": "rolloutctl.gates.alerts:Alerts",
         "k8s-ready": "rolloutctl.gates.k8s_ready:K8sReady",
         "budget": "rolloutctl.gates.budget:Budget",

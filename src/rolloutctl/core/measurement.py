@@ -22,6 +22,9 @@ class QueryKind(StrEnum):
     # Pods of the workload that the text names: samples `count` (wanted, ready, observed, gave-up),
     # `restarts` by pod, and `broken` with a pod and why it cannot run.
     WORKLOAD = "workload"
+    # Alarms of the monitoring service, by name or by how names begin (`core.alarms`). One sample
+    # an alarm; the value is an `AlarmState`.
+    ALARMS = "alarms"
     UNSILENCED_ALERTS = "unsilenced-alerts"  # the same without those that somebody silenced
 
 

@@ -214,6 +214,7 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
     # A gate that its kind refuses stays: its source and its use are looked at as well.
     broken = found.broken(kind.Spec)
     told = [one for one in plugin.problems(spec) if one[0].partition(".")[0] not in broken]
+    told += _refused_by_source(plugin, spec, shape.source, around) if not told else ()
     parsing.tell(told, node, where)
     limits = _limits(shape, around, kind=plugin)
     if (
@@ -230,6 +231,18 @@ def _gate(parsing: Parsing, name: Node, node: Node, around: Surroundings) -> Gat
         limits=limits,
         target=shape.target,
     )
+
+
+def _refused_by_source(
+    plugin: Any, spec: Any, source: str, around: Surroundings
+) -> Sequence[tuple[str, str, str]]:
+    """What the source can never answer, where its class says so (Any: plug-ins)."""
+    answers = around.source_classes.get(source)
+    kinds = plugin.query_kinds(spec)
+    if answers is None or not hasattr(answers, "text_problems") or not kinds <= answers.kinds:
+        return ()
+    found: Sequence[tuple[str, str, str]] = answers.text_problems(plugin.texts(spec), *kinds)
+    return found
 
 
 def _refuse_silence(
@@ -331,6 +344,7 @@ _WORDS = {
     "expression": "an expression (`query`, PromQL)",
     "counters": "counters (`bad` and `total`, `histogram`, `sum`)",
     "alerts": "alerts",
+    "alarms": "alarms",
     "workload": "pods of a Deployment",
 }
 

@@ -148,7 +148,11 @@ def capabilities_of(provider: Provider, target: Target) -> Capabilities:
 
 
 class MetricSource(Protocol):
-    """Answers queries; constructed with its decoded `Spec`, no I/O in the constructor."""
+    """Answers queries; constructed with its decoded `Spec`, no I/O in the constructor.
+
+    A source may have the static method `text_problems(texts, kind)`: what it could never answer
+    of a gate's texts by key, as (key, message, fix) each; lint shows them.
+    """
 
     name: ClassVar[str]
     Spec: ClassVar[type]
