@@ -43,7 +43,7 @@ REQUESTS_PER_S = 10.0
 #: As the demo's own traffic: it has seconds to see enough.
 DEMO_REQUESTS_PER_S = 120.0
 #: Selectors of bad events, and of what is added up: money and tokens.
-BAD = re.compile(r'status(_code)?!="200"|status=~"5|finished_reason|error_type')
+BAD = re.compile(r'status(_code)?!="200"|status=~?"5|finished_reason|error_type')
 SUMMED = re.compile(r"_sum\{|cost|spend|tokens\w*_total\{")
 
 every_playbook = pytest.mark.parametrize("path", READY, ids=lambda path: path.name)
