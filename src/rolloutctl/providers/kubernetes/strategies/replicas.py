@@ -13,31 +13,32 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from rolloutctl.clock import SystemClock, random_suffix
+from rolloutctl.clock import SystemClock
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import FULL_BP, Exposure, split
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.target import Target
-from rolloutctl.errors import Conflict, NotFound, Rejected, Unavailable
-from rolloutctl.providers.kubernetes.api import Api, Moved, Object
+from rolloutctl.errors import Conflict, NotFound, Rejected, RolloutctlError, Unavailable
+from rolloutctl.providers.kubernetes.api import Api, Object
 from rolloutctl.providers.kubernetes.ownership import last_editor
 from rolloutctl.providers.kubernetes.place import REPLICAS, TargetSpec, format_address, spec_of
 from rolloutctl.providers.kubernetes.readiness import (
-    FENCE,
     apps,
     core,
-    is_ready,
-    wait_until,
     way_back_needs,
 )
+from rolloutctl.providers.kubernetes.strategies.counts import (
+    await_ready,
+    carry_out,
+    count_of,
+    mark_of,
+    name_of,
+    scale,
+)
 from rolloutctl.providers.kubernetes.strategy import Permission
-from rolloutctl.providers.kubernetes.writing import TRIES_MAX, tested
-
-#: What may end before the call's own limit, so that pods that do not start are taken back.
-RESERVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +51,13 @@ class Pair:
 
     def counts(self) -> tuple[int, int, int]:
         """Replicas of the control, the canary, and everybody else."""
-        canary = 0 if self.canary is None else _count(self.canary)
-        return _count(self.control), canary, sum(_count(each) for each in self.others)
+        canary = 0 if self.canary is None else count_of(self.canary)
+        return count_of(self.control), canary, sum(count_of(each) for each in self.others)
 
     @property
     def version(self) -> str:
         """Moves with every change of a count, and with every kill."""
-        parts = [_mark(each) for each in (self.control, self.canary, *self.others) if each]
+        parts = [mark_of(each) for each in (self.control, self.canary, *self.others) if each]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
 
     @property
@@ -88,7 +89,7 @@ class Replicas:
         total = control + canary
         exposure, detail = None, ""
         if others:
-            names = ", ".join(_name(each) for each in pair.others if _count(each))
+            names = ", ".join(name_of(each) for each in pair.others if count_of(each))
             detail = f"{others} pods of {names} serve too"
         elif canary and total != (spec_of(target).replicas or total):
             detail = f"{control} + {canary} pods, {spec_of(target).replicas} are stated"
@@ -125,7 +126,7 @@ class Replicas:
         )
         if not isinstance(control, int) or not isinstance(canary, int) or not control + canary:
             raise Rejected("the restore point holds no counts", hint="kubectl scale deployment")
-        return self._write(api, target, (control, canary), expect)
+        return self._write(api, target, (control, canary), expect, is_back=True)
 
     def kill(self, api: Api, target: Target) -> Receipt:
         """The control's pods first, as many as all have now; then nobody else's."""
@@ -133,23 +134,29 @@ class Replicas:
         control, canary, others = pair.counts()
         total = control + canary + others
         wanted = max(control, min(total, spec_of(target).replicas or total))
-        said = [f"{_name(pair.control)} {control} -> {wanted}"] if wanted != control else []
-        _scale(api, pair.control, wanted, is_kill=True)
+        said = [f"{name_of(pair.control)} {control} -> {wanted}"] if wanted != control else []
+        scale(api, pair.control, wanted, is_kill=True)
         needed = min(wanted, way_back_needs(total))
-        if canary + others and not _await(api, pair.control, needed):
+        if canary + others and not await_ready(api, pair.control, needed):
             raise Unavailable(
-                f"Deployment {_name(pair.control)} has not {needed} ready pods yet; what"
+                f"Deployment {name_of(pair.control)} has not {needed} ready pods yet; what"
                 " serves now goes on serving",
                 hint="kill again when its pods are ready: kubectl get pods --watch",
             )
         for each in (pair.canary, *pair.others):
             if each is not None:
-                _scale(api, each, 0, is_kill=True)
-                said += [f"{_name(each)} {_count(each)} -> 0"] if _count(each) else []
+                scale(api, each, 0, is_kill=True)
+                said += [f"{name_of(each)} {count_of(each)} -> 0"] if count_of(each) else []
         return Receipt(changed=", ".join(said) or "a new fence; it was at control already")
 
     def _write(
-        self, api: Api, target: Target, wanted: tuple[int, int], expect: str | None
+        self,
+        api: Api,
+        target: Target,
+        wanted: tuple[int, int],
+        expect: str | None,
+        *,
+        is_back: bool = False,
     ) -> Receipt:
         pair = _read(api, target)
         where = format_address(target)
@@ -161,17 +168,23 @@ class Replicas:
         if pair.canary is None:
             raise NotFound(f"{where}: there is no Deployment {target.canary.value}", hint="make it")
         if pair.counts()[2]:
-            names = ", ".join(_name(each) for each in pair.others if _count(each))
+            names = ", ".join(name_of(each) for each in pair.others if count_of(each))
             raise Rejected(f"{where}: pods of {names} serve too", hint="scale them to 0 first")
         control, canary, _ = pair.counts()
         if (control, canary) == wanted:
             return Receipt(version=pair.version)
         moves = [(pair.control, control, wanted[0]), (pair.canary, canary, wanted[1])]
-        # Whoever grows goes first: there are never fewer ready pods than before.
-        for deployment, count, goal in sorted(moves, key=lambda one: one[2] < one[1]):
-            _grow_or_shrink(api, deployment, (count, goal))
-        said = ", ".join(f"{_name(one)} {was} -> {goal}" for one, was, goal in moves if was != goal)
-        return Receipt(version=_read(api, target).version, changed=said)
+        # On the way back one broken pod of the control must not keep everybody at the canary.
+        needed = way_back_needs(control + canary) if is_back else None
+        carry_out(api, moves, needed=needed)
+        said = ", ".join(
+            f"{name_of(one)} {was} -> {goal}" for one, was, goal in moves if was != goal
+        )
+        try:
+            return Receipt(version=_read(api, target).version, changed=said)
+        except RolloutctlError as error:
+            message = f"it was written, but not read back: {error.message}"
+            raise Unavailable(message, hint=error.hint, may_have_landed=True) from error
 
     def clean_up(self, api: Api, target: Target, action: str) -> str:
         """Nothing is left to scale down at 100 %; the control's Deployment may be deleted."""
@@ -183,7 +196,7 @@ class Replicas:
                 hint="clean up after the step that gives it everybody",
             )
         if action != "delete":
-            return f"Deployment {_name(pair.control)} had no replicas"
+            return f"Deployment {name_of(pair.control)} had no replicas"
         meta = pair.control["metadata"]
         api.delete(apps(meta["namespace"], meta["name"]))
         return f"Deployment {meta['name']} deleted"
@@ -236,79 +249,13 @@ def _read(api: Api, target: Target) -> Pair:
         if selector
         and selector.items() <= (each["spec"]["template"]["metadata"].get("labels") or {}).items()
     ]
-    by_name = {_name(each): each for each in behind}
+    by_name = {name_of(each): each for each in behind}
     control = by_name.pop(target.control.value, None)
     canary = by_name.pop(target.canary.value, None)
     if control is None:
         raise NotFound(
             f"{format_address(target)}: Service {spec.name} chooses no pods of a Deployment"
             f" {target.control.value}",
-            hint=f"it chooses those of {', '.join(sorted(map(_name, behind))) or 'none'}",
+            hint=f"it chooses those of {', '.join(sorted(map(name_of, behind))) or 'none'}",
         )
     return Pair(control=control, canary=canary, others=tuple(by_name.values()))
-
-
-def _grow_or_shrink(api: Api, deployment: Object, counts: tuple[int, int]) -> None:
-    was, goal = counts
-    if was == goal:
-        return
-    written = _scale(api, deployment, goal)
-    if goal < was or _await(api, deployment, goal):
-        return
-    # SAFETY: half of a change is taken back: it would be a share that nobody stated.
-    _scale(api, written, was)
-    raise Unavailable(
-        f"Deployment {_name(deployment)}: {goal} pods were not ready in time; taken back to {was}",
-        hint="pods that take longer to start belong behind a Service of their own",
-    )
-
-
-def _scale(api: Api, deployment: Object, count: int, *, is_kill: bool = False) -> Object:
-    meta = deployment["metadata"]
-    path = apps(meta["namespace"], meta["name"])
-    if is_kill:
-        # No test: whatever was written in between, the kill's count is in force after it.
-        change: dict[str, Any] = {
-            "metadata": {"annotations": {FENCE: random_suffix(10)}},
-            "spec": {"replicas": count},
-        }
-        return api.merge(path, change)
-    replicas = {"op": "add", "path": "/spec/replicas", "value": count}
-    for _ in range(TRIES_MAX):
-        try:
-            return api.patch(path, [*tested(deployment), replicas])
-        except Moved:
-            # The status moves the version all the time; what counts is count and fence.
-            now = api.get(path)
-            if _mark(now) != _mark(deployment):
-                break
-            deployment = now
-    raise Conflict(
-        f"Deployment {meta['name']} was scaled or killed by somebody else meanwhile",
-        hint="look who: kubectl get deployment --show-managed-fields --output yaml",
-    )
-
-
-def _await(api: Api, deployment: Object, count: int) -> bool:
-    """Whether so many of its pods are ready in time."""
-    namespace = deployment["metadata"]["namespace"]
-    labels = deployment["spec"]["selector"].get("matchLabels") or {}
-
-    def are_ready() -> bool:
-        pods = api.listed(core(namespace, "pods"), labels=labels)
-        return sum(is_ready(each) for each in pods) >= count
-
-    return wait_until(api, are_ready, limit_s=api.deadline.remaining_s - RESERVE_S)
-
-
-def _count(deployment: Object) -> int:
-    return int(deployment["spec"].get("replicas", 1))
-
-
-def _name(deployment: Object) -> str:
-    return str(deployment["metadata"]["name"])
-
-
-def _mark(deployment: Object) -> str:
-    marks = deployment["metadata"].get("annotations") or {}
-    return f"{deployment['metadata'].get('uid')}.{marks.get(FENCE, '')}.{_count(deployment)}"
