@@ -14,7 +14,7 @@ from typing import Any
 
 from rolloutctl.clock import Deadline, SystemClock
 from rolloutctl.errors import RolloutctlError, Unauthorized, Unavailable
-from rolloutctl.sources.cloudwatch.refusals import failure, refusal
+from rolloutctl.sources.cloudwatch.refusals import failure, misshapen, refusal
 from rolloutctl.sources.cloudwatch.spec import CloudWatchSpec
 
 CONNECT_TIMEOUT_S = 3.0
@@ -69,8 +69,11 @@ class Api:
             general = [_said(one) for one in page.get("Messages") or ()]
             for result in page.get("MetricDataResults") or ():
                 row = rows.setdefault(str(result.get("Id", "")), Row())
-                pairs = zip(result["Timestamps"], result["Values"], strict=True)
-                row.points.update((at, float(value)) for at, value in pairs)
+                times, values = result.get("Timestamps") or (), result.get("Values") or ()
+                if len(times) != len(values):
+                    told = ValueError(f"{len(times)} times of {len(values)} values")
+                    raise misshapen(told, _ACTIONS["get_metric_data"], region=region)
+                row.points.update(zip(times, map(float, values), strict=True))
                 # A page that is followed by another says PartialData: the last one counts.
                 row.status = str(result.get("StatusCode", ""))
                 row.messages += [_said(one) for one in result.get("Messages") or ()]
@@ -126,6 +129,7 @@ class Api:
 
     def _once(self, operation: str, region: str, **parameters: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
 
         action = _ACTIONS[operation]
         try:
@@ -139,6 +143,8 @@ class Api:
             raise refused from error
         except BotoCoreError as error:
             raise failure(error, action, region=region) from error
+        except (ResponseParserError, UnicodeDecodeError) as error:
+            raise misshapen(error, action, region=region) from error
 
     def _client(self, service: str, region: str) -> Any:
         with self._lock:

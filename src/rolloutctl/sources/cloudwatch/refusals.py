@@ -54,7 +54,12 @@ def failure(error: Exception, operation: str, *, region: str) -> RolloutctlError
         return Unauthorized(message, hint="see the profiles there are: aws configure list-profiles")
     if isinstance(error, (aws.ParamValidationError, aws.InvalidRegionError)):
         return Rejected(message, hint="correct the source or the gate's query")
-    is_mute = isinstance(error, aws.ResponseParserError)
-    if is_mute:
-        return Unavailable(message, hint="is something in between, a proxy or another service?")
     return Unauthorized(message, hint="no usable credentials: aws sts get-caller-identity")
+
+
+def misshapen(error: Exception, operation: str, *, region: str) -> RolloutctlError:
+    """An answer that is none of CloudWatch's."""
+    return Unavailable(
+        f"AWS {operation} in {region}: an answer of another shape: {error}"[:_REASON_CHARS_MAX],
+        hint="is something in between, a proxy or another service?",
+    )

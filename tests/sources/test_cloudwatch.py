@@ -1,0 +1,524 @@
+"""The source `cloudwatch` over real boto3, against a fake that botocore's own models judge."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rolloutctl.clock import SystemClock
+from rolloutctl.core.measurement import DataState, Query, QueryKind, Reading
+from rolloutctl.core.observation import Severity
+from rolloutctl.core.ports import GateContext
+from rolloutctl.core.verdict import Outcome
+from rolloutctl.errors import Rejected, Unauthorized, Unavailable
+from rolloutctl.gates.threshold import Threshold
+from rolloutctl.gates.threshold_spec import ThresholdSpec
+from rolloutctl.sources.cloudwatch import CloudWatch, CloudWatchSpec
+from servers.fake_cloudwatch import FakeCloudWatch
+from servers.scripted import Answer, ScriptedServer, free_port
+
+NOON = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
+SECRET = "planted-aws-secret-access-key-0123456789"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTED000000000",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+P50 = 'p50(Latency{Model="b"}[1m])'
+RATIO = 'Sum(Errors{Model="b"}[1m]) / Sum(Requests{Model="b"}[1m])'
+FILLED = 'FILL(Sum(Errors{Model="b"}[1m]), 0) / Sum(Requests{Model="b"}[1m])'
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """A CloudWatch; what broke AWS's model fails the test at its end."""
+    for name, text in ENVIRONMENT.items():
+        monkeypatch.setenv(name, text)
+    server = FakeCloudWatch()
+    yield server
+    server.close()
+    assert not server.violations
+
+
+def source_of(aws, **more):
+    spec = {"region": "eu-west-1", "namespace": "Shop", "endpoint": aws.url} | more
+    return CloudWatch(CloudWatchSpec(**spec))
+
+
+def minutes(count):
+    return timedelta(minutes=count)
+
+
+def count(aws, text, at=NOON, **more):
+    return source_of(aws, **more).query(Query(kind=QueryKind.COUNTERS, text=text), at)
+
+
+def express(aws, text, at=NOON, **more):
+    return source_of(aws, **more).query(Query(kind=QueryKind.EXPRESSION, text=text), at)
+
+
+def alarms(aws, text, **more):
+    return source_of(aws, **more).query(Query(kind=QueryKind.ALARMS, text=text), NOON)
+
+
+def values(measurement):
+    return [one.value for one in measurement.samples]
+
+
+# -- counters -------------------------------------------------------------------
+
+
+def test_a_counter_is_what_was_counted_since_midnight_in_whole_periods(aws):
+    """The last two minutes still grow; yesterday is over."""
+    aws.put("Requests", NOON - timedelta(days=1), 999, Model="b")
+    aws.put("Requests", NOON - minutes(300), 100, Model="b")
+    aws.put("Requests", NOON - minutes(3), 20, 30, Model="b")
+    aws.put("Requests", NOON - minutes(2), 7_000, Model="b")
+
+    found = count(aws, 'Requests{Model="b"}')
+
+    assert values(found) == [150.0]
+    assert found.samples[0].labels == (("Model", "b"),)
+    assert found.at == NOON - minutes(2)
+
+
+def test_a_late_point_counts_and_a_lost_one_stays_counted(aws):
+    """CloudWatch is eventually consistent: a shrinking sum would look like a restart."""
+    source = source_of(aws)
+    query = Query(kind=QueryKind.COUNTERS, text="Requests{}")
+    aws.put("Requests", NOON - minutes(3), 100)
+    aws.put("Requests", NOON - minutes(9), 50)
+    assert values(source.query(query, NOON)) == [150.0]
+
+    aws.put("Requests", NOON - minutes(5), 25)
+    assert values(source.query(query, NOON)) == [175.0]
+
+    aws.values.clear()
+    aws.put("Requests", NOON - minutes(3), 90)
+    assert values(source.query(query, NOON)) == [175.0]
+
+
+def test_midnight_begins_anew_and_is_no_silence(aws):
+    """A metric with data just before midnight is alive just after it, with a count of 0."""
+    midnight = datetime(2027, 1, 2, tzinfo=UTC)
+    aws.put("Requests", midnight - minutes(2), 70)
+
+    assert values(count(aws, "Requests{}", midnight + minutes(1))) == [70.0]
+    after = count(aws, "Requests{}", midnight + minutes(3))
+
+    assert (after.state, values(after)) == (DataState.OK, [0.0])
+
+
+def test_a_list_of_values_is_as_many_metrics(aws):
+    """Dimensions are exact: what is not a list of literals is refused."""
+    aws.put("Requests", NOON - minutes(3), 1, Zone="a")
+    aws.put("Requests", NOON - minutes(3), 2, Zone="b")
+
+    assert values(count(aws, 'Requests{Zone=~"a|b"}')) == [1.0, 2.0]
+    with pytest.raises(Rejected, match="has no patterns"):
+        count(aws, 'Requests{Zone=~"a.*"}')
+    with pytest.raises(Rejected, match="has no patterns"):
+        count(aws, 'Requests{Zone!="a"}')
+
+
+def test_sample_count_and_special_names_are_written_as_labels(aws):
+    """A mean is a Sum over a SampleCount of the same metric."""
+    aws.put("Time Taken", NOON - minutes(3), 0.5, 1.5, namespace="Other", Model="b")
+    text = 'x{__name__="Time Taken",__namespace__="Other",__stat__="%s"}'
+
+    assert values(count(aws, text % "SampleCount", dimensions={"Model": "b"})) == [2.0]
+    assert values(count(aws, text % "Sum", dimensions={"Model": "b"})) == [2.0]
+    with pytest.raises(Rejected, match="cannot be added up"):
+        count(aws, text % "p99")
+
+
+def test_the_counters_of_two_regions_are_told_apart_and_one_silent_is_no_data(aws):
+    """Half of the data would be judged as if it were all."""
+    both = {"region": ("eu-west-1", "us-east-1")}
+    aws.put("Requests", NOON - minutes(3), 10)
+    silent = count(aws, "Requests{}", **both)
+    assert (silent.state, silent.samples) == (DataState.STALE, ())
+    assert "us-east-1" in silent.detail
+
+    aws.put("Requests", NOON - minutes(3), 5, region="us-east-1")
+
+    found = count(aws, "Requests{}", **both)
+    assert [(one.labels, one.value) for one in found.samples] == [
+        ((("region", "eu-west-1"),), 10.0),
+        ((("region", "us-east-1"),), 5.0),
+    ]
+
+
+def test_a_silent_metric_is_no_data_and_never_the_empty_that_may_mean_zero(aws):
+    """Nothing, and nothing new, both with their reason."""
+    nothing = count(aws, "Errors{}")
+    assert nothing.state is DataState.STALE
+    assert "zero_where: {Errors: …}" in nothing.detail
+
+    aws.put("Errors", NOON - minutes(60), 3)
+
+    old = count(aws, "Errors{}")
+    assert old.state is DataState.STALE
+    assert "59m old" in old.detail
+
+
+def test_silence_is_zero_only_where_the_named_metric_has_data(aws):
+    """The playbook names the metric that proves it, of the same dimensions."""
+    declared = {"zero_where": {"Errors": "Requests"}}
+    aws.put("Requests", NOON - minutes(3), 100, Model="other")
+    assert count(aws, 'Errors{Model="b"}', **declared).state is DataState.STALE
+
+    aws.put("Requests", NOON - minutes(3), 100, Model="b")
+
+    found = count(aws, 'Errors{Model="b"}', **declared)
+    assert (found.state, values(found)) == (DataState.OK, [0.0])
+    assert count(aws, 'Errors{Model="b"}', at=NOON + minutes(30), **declared).samples == ()
+
+
+@pytest.mark.parametrize("status", ["PartialData", "InternalError", "Forbidden"])
+def test_a_result_that_is_not_whole_is_no_data_although_it_has_points(aws, status):
+    """Of counters, of expressions, and of the metric that would prove a zero."""
+    aws.put("Requests", NOON - minutes(3), 100, Model="b")
+    aws.put("Errors", NOON - minutes(3), 1, Model="b")
+    aws.status = {"Requests": status}
+
+    for found in (
+        count(aws, 'Requests{Model="b"}'),
+        count(aws, 'Errors{Model="b"}', zero_where={"Errors": "Requests"}),
+        express(aws, RATIO),
+    ):
+        assert (found.state, found.samples) == (DataState.STALE, ())
+        assert "CloudWatch" in found.detail or "who acts may not read it" in found.detail
+        assert "Told: by the fake" in found.detail
+
+
+def test_pages_are_put_together(aws):
+    """A page says PartialData where another one follows; the last one counts."""
+    for age in range(3, 30):
+        aws.put("Requests", NOON - minutes(age), 1)
+    aws.page_size = 5
+
+    found = count(aws, "Requests{}")
+
+    assert (found.state, values(found)) == (DataState.OK, [27.0])
+    assert len(aws.calls) == 6
+
+
+# -- expressions ----------------------------------------------------------------
+
+
+def test_percentiles_and_metric_math_are_asked_in_one_call(aws):
+    """Of the newest whole window; the value is dated with its end."""
+    aws.put("Latency", NOON - minutes(3), 0.1, 0.2, 0.9, Model="b")
+    aws.put("Requests", NOON - minutes(3), 200, Model="b")
+    aws.put("Errors", NOON - minutes(3), 5, Model="b")
+
+    assert values(express(aws, P50)) == [0.2]
+    found = express(aws, RATIO)
+
+    assert (values(found), found.at) == ([0.025], NOON - minutes(2))
+    assert len(aws.calls) == 2
+
+
+def test_a_window_is_aligned_to_its_own_length(aws):
+    """Start and end are whole windows, so no value is of half of one."""
+    aws.put("Requests", NOON - minutes(14), 1, Model="b")
+    aws.put("Requests", NOON - minutes(11), 2, Model="b")
+
+    found = express(aws, 'Sum(Requests{Model="b"}[5m])', at=NOON - minutes(2))
+
+    (_, _, asked) = aws.calls[-1]
+    assert asked["EndTime"] == NOON - minutes(5)
+    assert asked["StartTime"].minute % 5 == 0
+    assert (values(found), found.at) == ([3.0], NOON - minutes(10))
+
+
+def test_an_expression_without_one_of_its_metrics_is_no_data(aws):
+    """Whichever it is; and so is a division by zero."""
+    aws.put("Requests", NOON - minutes(3), 200, Model="b")
+    missing = express(aws, RATIO)
+    assert missing.state is DataState.STALE
+    assert 'no datapoints of Shop Errors{Model="b"} (Sum)' in missing.detail
+
+    aws.values.clear()
+    aws.put("Requests", NOON - minutes(3), 0, Model="b")
+    aws.put("Errors", NOON - minutes(3), 0, Model="b")
+
+    assert "a division by 0?" in express(aws, RATIO).detail
+
+
+def test_fill_makes_a_number_of_silence_only_beside_data(aws):
+    """Errors may be missing at a time at which Requests is there, and not otherwise."""
+    aws.put("Errors", NOON - minutes(9), 2, Model="b")
+    aws.put("Requests", NOON - minutes(9), 100, Model="b")
+    aws.put("Requests", NOON - minutes(3), 100, Model="b")
+    assert values(express(aws, FILLED)) == [0.0]
+
+    aws.values.clear()
+    aws.put("Errors", NOON - minutes(9), 2, Model="b")
+
+    assert express(aws, FILLED).state is DataState.STALE
+    assert values(express(aws, 'FILL(Sum(Errors{Model="b"}[1m]), 0) * 1')) == [2.0]
+
+
+def test_an_old_value_is_no_data(aws):
+    """`staleness`, and the length of a window."""
+    aws.put("Latency", NOON - minutes(15), 1, Model="b")
+
+    found = express(aws, P50, staleness_s=600.0)
+
+    assert found.state is DataState.STALE
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rate(x[5m])", "'rate' is no statistic"),
+        ("Sum(a{}[7s])", "is no period"),
+        ("Sum(a{}[1m]) / Sum(b{}[5m])", "several windows"),
+        ("SEARCH('{Shop}', 'Sum', 60)", "SEARCH takes whatever there is"),
+        ("Sum(a{})", "not understood"),
+        ('Sum(a{z=~"b|c"}[1m])', "2 metrics where one is needed"),
+        ("42", "not understood"),
+        ("p999(a{}[1m])", "is no statistic"),
+    ],
+)
+def test_an_expression_that_means_nothing_here_is_refused(aws, text, message):
+    """Before anything is asked, with what to write instead."""
+    with pytest.raises(Rejected, match=message) as caught:
+        express(aws, text)
+
+    assert caught.value.hint
+    assert not aws.calls
+
+
+def test_a_query_of_several_regions_and_a_metric_without_namespace_are_refused(aws):
+    """Nobody could say which region's number it is."""
+    with pytest.raises(Rejected, match="of one region"):
+        express(aws, P50, region=("eu-west-1", "us-east-1"))
+    with pytest.raises(Rejected, match="no namespace"):
+        count(aws, "Requests{}", namespace="")
+
+
+# -- what AWS refuses -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "told"),
+    [
+        ("forbidden", Unauthorized, "cloudwatch:GetMetricData"),
+        ("expired", Unauthorized, "ExpiredToken"),
+        ("throttled", Unavailable, "Throttling"),
+        ("broken", Unavailable, "InternalServiceFault"),
+        ("drop", Unavailable, "eu-west-1"),
+        ("invalid", Rejected, "InvalidParameterCombination"),
+    ],
+)
+def test_what_aws_refuses_is_an_error_of_ours_without_the_secret(aws, fault, error, told):
+    """With the action, the region, and what to do next."""
+    aws.fault = fault
+
+    with pytest.raises(error, match=told) as caught:
+        count(aws, "Requests{}")
+
+    assert caught.value.hint
+    assert SECRET not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize(("fault", "is_answered"), [("broken", True), ("throttled", False)])
+def test_one_failure_of_aws_is_asked_again_and_throttling_is_not(aws, fault, is_answered):
+    """Reading changes nothing; but who throttles asks for patience."""
+    aws.put("Requests", NOON - minutes(3), 1)
+    aws.fault, aws.fault_count = fault, 1
+
+    if is_answered:
+        assert values(count(aws, "Requests{}")) == [1.0]
+    else:
+        with pytest.raises(Unavailable) as caught:
+            count(aws, "Requests{}")
+        assert caught.value.retry_after_s
+
+
+def test_nobody_there_and_no_credentials_say_what_to_do(aws, monkeypatch):
+    """Neither is a traceback."""
+    with pytest.raises(Unavailable, match="eu-west-1"):
+        count(aws, "Requests{}", endpoint=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Unauthorized, match="nobody"):
+        count(aws, "Requests{}", profile="nobody")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(Unauthorized, match="redentials"):
+        count(aws, "Requests{}")
+
+
+def test_a_role_is_assumed_once_and_one_that_is_not_ours_is_named(aws):
+    """Without it the metrics may not be read."""
+    aws.role = "arn:aws:iam::210987654321:role/reader"
+    aws.put("Requests", NOON - minutes(3), 4)
+    with pytest.raises(Unauthorized, match="user/ci"):
+        count(aws, "Requests{}")
+    with pytest.raises(Unauthorized, match="sts:AssumeRole"):
+        count(aws, "Requests{}", role_arn="arn:aws:iam::210987654321:role/other")
+
+    source = source_of(aws, role_arn=aws.role, external_id="chat")
+    query = Query(kind=QueryKind.COUNTERS, text="Requests{}")
+
+    assert values(source.query(query, NOON)) == values(source.query(query, NOON)) == [4.0]
+    assumed = [asked for name, _, asked in aws.calls if name == "AssumeRole"]
+    assert [one["ExternalId"] for one in assumed] == ["chat"]
+
+
+def test_another_account_is_named_in_the_question(aws):
+    """As a monitoring account asks for what is shared with it."""
+    count(aws, "Requests{}", account="210987654321")
+
+    assert aws.calls[-1][2]["MetricDataQueries"][0]["AccountId"] == "210987654321"
+
+
+def test_a_probe_says_who_asks_where(aws):
+    """In every region; what AWS refuses for good is a finding."""
+    found = source_of(aws, region=("eu-west-1", "us-east-1")).probe()
+    assert [one.severity for one in found] == [Severity.OK, Severity.OK]
+    assert "us-east-1" in found[1].message
+    assert "arn:aws:iam::123456789012:user/ci" in found[0].message
+
+    aws.fault = "invalid"
+
+    assert source_of(aws).probe()[0].severity is Severity.REFUSE
+
+
+def test_something_else_that_answers_is_not_taken_for_an_empty_cloudwatch(aws):
+    """A proxy's page is no data; bytes of another protocol are another shape."""
+    with ScriptedServer(Answer(body="<html>hello</html>", content_type="text/html")) as other:
+        page = count(aws, "Requests{}", endpoint=other.url)
+    mute = ScriptedServer(Answer(body=b"\xff\xfe\x00"))
+    with mute as other, pytest.raises(Unavailable, match="another shape"):
+        count(aws, "Requests{}", endpoint=other.url)
+
+    assert (page.state, page.samples) == (DataState.STALE, ())
+    assert "did not answer about" in page.detail
+
+
+# -- alarms ---------------------------------------------------------------------
+
+
+def test_alarms_are_told_by_name_and_prefix_the_worst_first(aws):
+    """With since when and why, composite ones and muted ones too."""
+    aws.alarm("chat-errors", Period=60, EvaluationPeriods=5, DatapointsToAlarm=3)
+    aws.alarm("chat-all", "ALARM", AlarmRule='ALARM("chat-errors")', ActionsEnabled=False)
+    aws.alarm("other", "INSUFFICIENT_DATA")
+
+    by_prefix = alarms(aws, "begins with chat-")
+
+    assert values(by_prefix) == [2.0, 0.0]
+    labels = dict(by_prefix.samples[0].labels)
+    assert labels["alarm"] == "chat-all"
+    assert labels["since"] == "2027-01-01T11:30:00+00:00"
+    assert (labels["kind"], labels["actions"]) == ("composite", "disabled")
+    assert "because of a test" in labels["reason"]
+    assert dict(by_prefix.samples[1].labels)["sees"] == "3m"
+    assert values(alarms(aws, "other")) == [1.0]
+
+
+def test_alarms_of_many_pages_are_all_seen(aws):
+    """The one in ALARM is on the last page."""
+    for number in range(40):
+        aws.alarm(f"a-{number:02}", "ALARM" if number == 39 else "OK")
+    aws.page_size = 7
+
+    assert values(alarms(aws, "begins with a-")).count(2.0) == 1
+
+
+@pytest.mark.parametrize("text", ["chat-eror", "begins with chat-eror"])
+def test_an_alarm_that_is_not_there_is_refused_with_the_nearest(aws, text):
+    """In each of the regions: an alarm of one does not speak for the other."""
+    aws.alarm("chat-errors")
+    with pytest.raises(Rejected, match="chat-eror in eu-west-1") as caught:
+        alarms(aws, text)
+    assert "chat-errors" in caught.value.hint
+
+    with pytest.raises(Rejected, match="us-east-1"):
+        alarms(aws, "chat-errors", region=("eu-west-1", "us-east-1"))
+
+
+# -- the past, names, and what lint knows ------------------------------------------
+
+
+def test_the_past_of_counters_only_grows_and_that_of_a_query_has_gaps(aws):
+    """As far as CloudWatch kept it: fifteen days of minutes, here from a while ago."""
+    start = SystemClock().now().replace(second=0, microsecond=0) - minutes(60)
+    aws.put("Requests", start, 10, Model="b")
+    aws.put("Requests", start + minutes(2), 5, Model="b")
+    source = source_of(aws)
+    counted = Query(kind=QueryKind.COUNTERS, text='Requests{Model="b"}')
+    asked = Query(kind=QueryKind.EXPRESSION, text='Sum(Requests{Model="b"}[1m])')
+
+    past = source.history(counted, start, start + minutes(5), 60.0)
+    values_ = source.history(asked, start, start + minutes(5), 60.0)
+
+    assert [samples[0].value for _, samples in past.rows] == [0.0, 10.0, 10.0, 15.0, 15.0, 15.0]
+    assert [(at - start, samples[0].value) for at, samples in values_.rows] == [
+        (minutes(1), 10.0),
+        (minutes(3), 5.0),
+    ]
+    with pytest.raises(Rejected, match="how alarms stood"):
+        source.history(Query(kind=QueryKind.ALARMS, text="x"), start, NOON, 60.0)
+
+
+def test_a_metric_that_is_not_there_is_told_with_those_that_are(aws):
+    """For `plan`: most often it is a typing error."""
+    aws.put("Requests", NOON, 1)
+    query = Query(kind=QueryKind.COUNTERS, text="Requsts{}")
+
+    assert source_of(aws).unknown_metrics(query, NOON) == {"Requsts": ["Requests"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"region": "Frankfurt"}, "no region"),
+        ({"region": ()}, "at least one"),
+        ({"period_s": 10.0}, "whole number of minutes"),
+        ({"staleness_s": 120.0}, "two periods"),
+        ({"role_arn": "reader"}, "role_arn is such as"),
+        ({"external_id": "x"}, "add role_arn"),
+        ({"account": "12"}, "12 digits"),
+        ({"timeout_s": 0.0}, "timeout"),
+        ({"offset_s": -1.0}, "below 0s"),
+        ({"endpoint": "localhost"}, "begins with http"),
+    ],
+)
+def test_a_source_that_cannot_work_is_refused_by_its_keys(change, message):
+    """Lint shows it where it stands."""
+    with pytest.raises(ValueError, match=message):
+        CloudWatchSpec(**({"region": "eu-west-1"} | change))
+
+
+# -- gates over it --------------------------------------------------------------
+
+
+def test_a_gate_fails_on_bad_data_and_has_no_verdict_on_none(aws):
+    """The gate's own counting over counters that begin at midnight."""
+    source = source_of(aws, zero_where={"Errors": "Requests"})
+    spec = ThresholdSpec(bad="Errors{}", total="Requests{}", window_s=600.0, fail="> 5%")
+    gate, evidence, verdicts = Threshold(), None, []
+    for at in (NOON, NOON + minutes(1), NOON + minutes(2), NOON + minutes(40)):
+        context = GateContext(now=at, since=NOON, arms={}, exposure=None, interval_s=60.0)
+        if at < NOON + minutes(5):
+            aws.put("Requests", at - minutes(3), 100)
+        if at == NOON + minutes(2):
+            aws.put("Errors", at - minutes(3), 30)
+        readings = [
+            Reading(query=query, measurement=source.query(query, at))
+            for query in gate.queries(spec, context)
+        ]
+        evidence, verdict = gate.assess(spec, evidence, readings, context)
+        verdicts.append(verdict.outcome)
+
+    assert verdicts == [
+        Outcome.INCONCLUSIVE,
+        Outcome.PASS,
+        Outcome.FAIL,
+        Outcome.NO_DATA,
+    ]
