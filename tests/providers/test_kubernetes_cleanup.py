@@ -142,6 +142,18 @@ def test_a_kill_in_the_middle_of_a_cleanup_leaves_its_pods_alone(make, moment):
     assert replicas(world) == 3
 
 
+def test_a_kill_says_what_it_started(make):
+    """Whoever reads the account must know why there are more pods now."""
+    world = make(SideServicesWorld)
+    world.hand.scale("chat-blue", 0)
+    wait_until(lambda: not world.hand.slices("chat-blue"), what="blue is gone")
+
+    changed = kill(world).changed
+
+    assert "Deployment chat-blue scaled from 0 to 3" in changed
+    assert "version green -> blue" in changed
+
+
 def test_the_control_of_two_deployments_has_no_pods_left(make):
     """With `replicas` the shares themselves scale it down."""
     world = make(ReplicasWorld)

@@ -149,14 +149,14 @@ def raise_unless_healthy(api: Api, side: Side) -> None:
             ) from error
 
 
-def bring_up(api: Api, side: Side, served: int) -> None:
+def bring_up(api: Api, side: Side, served: int) -> str:
     """On the way back: enough of the side is ready, or is scaled up and awaited.
 
-    Raises `Unavailable` if it is not ready in time: what serves now goes on serving.
+    Says what was scaled, "" if nothing had to be. Raises `Unavailable` if it is not ready in time: what serves now goes on serving.
     """
     needed = way_back_needs(served)
     if len(ready_of(api, side)) >= needed:
-        return
+        return ""
     deployments = deployments_of(api, side)
     done = [_scaled(api, each, max(served, needed)) for each in deployments]
     wait_until(api, lambda: len(ready_of(api, side)) >= needed)
@@ -168,6 +168,7 @@ def bring_up(api: Api, side: Side, served: int) -> None:
             " what serves now goes on serving",
             hint="kill again when its pods are ready: kubectl get pods --watch",
         )
+    return "; ".join(one for one in done if " scaled " in one)
 
 
 def reclaim(api: Api, side: Side) -> None:

@@ -117,11 +117,12 @@ def write_exposure(
     def change(seen: Seen) -> Change:
         return strategy.to_exposure(seen, target, exposure)
 
-    def guard(change: Change, seen: Seen) -> None:
+    def guard(change: Change, seen: Seen) -> str:
         needed = _needed(api, strategy, seen.value)
         for side in change.gets:
             raise_unless_ready(api, side, needed)
             raise_unless_healthy(api, side)
+        return ""
 
     return _write(api, target, strategy, (change, guard), expect=expect)
 
@@ -140,8 +141,8 @@ def write_back(
     def change(seen: Seen) -> Change:
         return strategy.to_owned(seen, target, owned)
 
-    def guard(change: Change, seen: Seen) -> None:
-        _bring_up(api, strategy, seen.value, change)
+    def guard(change: Change, seen: Seen) -> str:
+        return _bring_up(api, strategy, seen.value, change)
 
     return _write(api, target, strategy, (change, guard), expect=expect)
 
@@ -150,11 +151,12 @@ def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
     """The kill: from any state, no look at versions, a new fence."""
     path = strategy.path(api.spec)
     judged: object = None
+    begun = ""
     for _ in range(TRIES_MAX):
         value = api.get(path)
         change = strategy.to_zero(value, target)
         if change.patch and judged != (change, _unnoted(value)):
-            _bring_up(api, strategy, value, change)
+            begun = _bring_up(api, strategy, value, change) or begun
             judged = (change, _unnoted(value))
         patch = [*tested(value), *_fence(value), *_unnoted(value), *change.patch]
         try:
@@ -164,9 +166,10 @@ def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
             continue
         if not change.patch:
             # It pointed there before: nothing is lost by waiting with the fence written.
-            _bring_up(api, strategy, value, change)
+            begun = _bring_up(api, strategy, value, change) or begun
         _confirm(api, strategy, written, change)
-        return Receipt(changed=change.says or "a new fence; it was at control already")
+        said = change.says or "a new fence; it was at control already"
+        return Receipt(changed="; ".join(filter(None, (begun, said))))
     raise Conflict(f"{format_address(target)}: others write it without pause", hint="kill again")
 
 
@@ -174,13 +177,13 @@ def _write(
     api: Api,
     target: Target,
     strategy: Strategy,
-    work: tuple[Callable[[Seen], Change], Callable[[Change, Seen], None]],
+    work: tuple[Callable[[Seen], Change], Callable[[Change, Seen], str]],
     *,
     expect: str | None,
 ) -> Receipt:
     change_of, guard = work
     path = strategy.path(api.spec)
-    judged = ""
+    judged = begun = ""
     for _ in range(TRIES_MAX):
         seen = strategy.seen(api.get(path), target)
         _raise_if_moved(seen, target, expect)
@@ -190,7 +193,7 @@ def _write(
             return Receipt(version=version_of(seen))
         if judged != version_of(seen):
             # Once for what we own: looking at every pod again would let a busy status win.
-            guard(change, seen)
+            begun = guard(change, seen) or begun
             judged = version_of(seen)
         try:
             patch = [*tested(seen.value), *_unnoted(seen.value), *change.patch]
@@ -199,7 +202,8 @@ def _write(
             _raise_if_same(api, path, seen.value, moved)
             continue
         _confirm(api, strategy, written, change)
-        return Receipt(version=version_of(strategy.seen(written, target)), changed=change.says)
+        said = "; ".join(filter(None, (begun, change.says)))
+        return Receipt(version=version_of(strategy.seen(written, target)), changed=said)
     raise Conflict(
         f"{format_address(target)}: others write it without pause; nothing was written",
         hint="look who: kubectl get --show-managed-fields --output yaml",
@@ -230,13 +234,15 @@ def tested(value: Object) -> Patch:
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
 
 
-def _bring_up(api: Api, strategy: Strategy, value: Object, change: Change) -> None:
-    """On the way back: the sides that get traffic can take it."""
+def _bring_up(api: Api, strategy: Strategy, value: Object, change: Change) -> str:
+    """On the way back: the sides that get traffic can take it. Says what was started for it."""
     served = strategy.served(api, value)
+    said = []
     for side in change.gets:
         if CLEANED in (value["metadata"].get("annotations") or {}):
             reclaim(api, side)
-        bring_up(api, side, served)
+        said.append(bring_up(api, side, served))
+    return "; ".join(filter(None, said))
 
 
 def _unnoted(value: Object) -> Patch:
