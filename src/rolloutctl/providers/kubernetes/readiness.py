@@ -152,7 +152,8 @@ def raise_unless_healthy(api: Api, side: Side) -> None:
 def bring_up(api: Api, side: Side, served: int) -> str:
     """On the way back: enough of the side is ready, or is scaled up and awaited.
 
-    Says what was scaled, "" if nothing had to be. Raises `Unavailable` if it is not ready in time: what serves now goes on serving.
+    Says what was scaled, "" if nothing had to be. Raises `Unavailable` if it is not ready in
+    time: what serves now goes on serving.
     """
     needed = way_back_needs(served)
     if len(ready_of(api, side)) >= needed:
