@@ -33,6 +33,7 @@ class KubeServer(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128  # five would make the sixth of a burst wait a second
 
     def __init__(self, cluster=None, *, port=0):
         super().__init__(("127.0.0.1", port), Door)
@@ -142,7 +143,7 @@ class Door(BaseHTTPRequestHandler):
         cluster = self.server.cluster
         with cluster.lock:
             kind = cluster.kind_of(base, plural)
-            cluster.controllers.wake()
+            cluster.controllers.catch_up()
             asked = Asked(
                 verb=_verb(self.command, name, query),
                 group=kind.group,
