@@ -42,13 +42,13 @@ def judged(spec, *answers, now=NOON, since=None):
     return gate.assess(spec, None, readings, about)[1]
 
 
-def test_names_and_prefixes_are_one_question_each_with_references_replaced():
+def test_each_name_or_beginning_is_one_question_with_references_replaced():
     """Names as they stand: an alarm has no labels to quote for."""
-    spec = AlarmsSpec(alarms=("errors-${canary.is}", "b"), prefixes="chat-")
+    spec = AlarmsSpec(alarms=("errors-${canary.is}", "b", "chat-*"))
 
     asked = Alarms().queries(spec, context())
 
-    assert [one.text for one in asked] == ["errors-claude", "b", "begins with chat-"]
+    assert [one.text for one in asked] == ["errors-claude", "b", "chat-*"]
     assert Alarms().query_kinds(spec) == {QueryKind.ALARMS}
     assert Alarms().texts(spec)["alarms.0"] == "errors-${canary.is}"
     assert not Alarms().counts_events(spec)
@@ -129,28 +129,29 @@ def test_a_reference_that_nobody_knows_is_an_error():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (AlarmsSpec(), "no alarm is named"),
+        (AlarmsSpec(alarms=()), "no alarm is named"),
         (AlarmsSpec(alarms=("a", "a")), "named twice"),
+        (AlarmsSpec(alarms="*"), "no name of an alarm"),
         (AlarmsSpec(alarms=" "), "no name of an alarm"),
         (AlarmsSpec(alarms="x" * 256), "no name of an alarm"),
-        (AlarmsSpec(prefixes="${arm.is}-"), "asked about once"),
+        (AlarmsSpec(alarms="${arm.is}-*"), "asked about once"),
         (AlarmsSpec(alarms=tuple(map(str, range(51)))), "at most 50"),
     ],
 )
 def test_what_is_written_wrongly_is_told_with_a_fix(spec, message):
     """At lint, before anything is asked."""
     assert any(message in told and fix for _, told, fix in Alarms().problems(spec))
-    assert not Alarms().problems(AlarmsSpec(alarms=("a", "b"), prefixes=("a",)))
+    assert not Alarms().problems(AlarmsSpec(alarms=("a", "b", "a*")))
 
 
 def test_many_alarms_are_counted_and_the_first_ones_named():
     """A sentence stays a sentence."""
     loud = [alarm(f"a{n}", AlarmState.ALARM, kind="composite", region="eu") for n in range(5)]
 
-    verdict = judged(AlarmsSpec(prefixes="a"), loud)
+    verdict = judged(AlarmsSpec(alarms="a*"), loud)
 
     assert "a0 (composite, eu)" in verdict.because
     assert verdict.because.endswith("and 2 more")
     assert dict(verdict.numbers)["in_alarm"] == 5.0
-    many = judged(AlarmsSpec(prefixes="a"), [alarm(f"a{n}") for n in range(5)])
+    many = judged(AlarmsSpec(alarms="a*"), [alarm(f"a{n}") for n in range(5)])
     assert many.because == "OK: a0, a1, a2 and 2 more"

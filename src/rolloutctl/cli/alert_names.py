@@ -1,6 +1,6 @@
-"""Asks whether the alerts that gates name are loaded, before anything is written.
+"""Asks whether the alerts and alarms that gates name are there, before anything is written.
 
-A name that is not loaded is refused: unlike a metric, which may come with the first request,
+A name that is not there is refused: unlike a metric, which may come with the first request,
 a rule is there or is not, and its gate would be an error until the deadline.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rolloutctl.core.alarms import AlarmLabel, AlarmState
 from rolloutctl.core.alerts import WITHOUT_DATA_LABEL, AlertState
 from rolloutctl.core.arm_names import arm_names
 from rolloutctl.core.measurement import DataState, Measurement, QueryKind
@@ -24,16 +25,14 @@ if TYPE_CHECKING:
 
 #: Alerts that are asked about; a plan of many gates stays quick.
 ALERTS_MAX = 100
-_KINDS = frozenset({QueryKind.ALERTS, QueryKind.UNSILENCED_ALERTS})
+_KINDS = frozenset({QueryKind.ALERTS, QueryKind.UNSILENCED_ALERTS, QueryKind.ALARMS})
 
 
 def survey_alerts(playbook: Playbook, adapters: Adapters, now: datetime) -> list[Finding]:
-    """What speaks against each named alert; nothing of one that is loaded and quiet."""
-    found = []
+    """What speaks against each named alert or alarm; nothing of one that is there and quiet."""
+    found: list[Finding] = []
     for gate, query in list(_questions(playbook, adapters, now))[:ALERTS_MAX]:
-        finding = _asked(gate, query, adapters, now)
-        if finding is not None:
-            found.append(finding)
+        found += _asked(gate, query, adapters, now)
     return list(dict.fromkeys(found))
 
 
@@ -55,15 +54,36 @@ def _questions(
             yield gate, query
 
 
-def _asked(gate: Gate, query: Query, adapters: Adapters, now: datetime) -> Finding | None:
+def _asked(gate: Gate, query: Query, adapters: Adapters, now: datetime) -> list[Finding]:
     try:
         measurement = adapters.sources[gate.source].query(query, now)
     except (NotFound, Rejected) as error:
-        return _finding(gate, Severity.REFUSE, error.message, error.hint)
+        return [_finding(gate, Severity.REFUSE, error.message, error.hint)]
     except RolloutctlError as error:
         # A server that cannot be asked at all is told by its own probe; a broken rule is not.
-        return _finding(gate, Severity.WARN, error.message, error.hint)
-    return _of_state(gate, query, measurement)
+        return [_finding(gate, Severity.WARN, error.message, error.hint)]
+    if query.kind is QueryKind.ALARMS:
+        return list(_of_alarms(gate, measurement))
+    finding = _of_state(gate, query, measurement)
+    return [finding] if finding is not None else []
+
+
+def _of_alarms(gate: Gate, measurement: Measurement) -> Iterator[Finding]:
+    """A warning of each alarm that would not pass now, or that nobody would hear."""
+    for sample in measurement.samples:
+        labels = dict(sample.labels)
+        name = f"alarm {labels.get(AlarmLabel.NAME, '?')}"
+        where = f" ({labels[AlarmLabel.REGION]})" if AlarmLabel.REGION in labels else ""
+        if sample.value > AlarmState.OK:
+            state = "in ALARM" if sample.value >= AlarmState.ALARM else "in INSUFFICIENT_DATA"
+            since = f" since {labels[AlarmLabel.SINCE]}" if AlarmLabel.SINCE in labels else ""
+            why = f": {labels[AlarmLabel.REASON]}" if AlarmLabel.REASON in labels else ""
+            hint = "see to it first: what watches it, such as AppConfig, would roll back too"
+            yield _finding(gate, Severity.WARN, f"{name}{where} is {state}{since}{why}", hint)
+        if AlarmLabel.ACTIONS in labels:
+            message = f"{name}{where} has its actions disabled: it is judged here all the same"
+            hint = "aws cloudwatch enable-alarm-actions, if others are to act on it"
+            yield _finding(gate, Severity.WARN, message, hint)
 
 
 def _of_state(gate: Gate, query: Query, measurement: Measurement) -> Finding | None:

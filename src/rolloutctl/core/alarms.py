@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
-#: The query of all alarms whose names begin so; of one alarm it is its name.
-_BEGINS = "begins with "
+#: What ends a text that means all alarms whose names begin so.
+EVERY = "*"
 #: Names of CloudWatch alarms have 1 to 255 characters.
 NAME_CHARS_MAX = 255
 
@@ -33,11 +33,6 @@ class AlarmLabel(StrEnum):
     REGION = "region"
 
 
-def query_of_prefix(prefix: str) -> str:
-    """The text of a query for all alarms whose names begin so."""
-    return f"{_BEGINS}{prefix}"
-
-
-def names_by_prefix(text: str) -> str | None:
-    """The prefix that a query's text asks for; None where it names one alarm."""
-    return text.removeprefix(_BEGINS) if text.startswith(_BEGINS) else None
+def prefix_of(text: str) -> str | None:
+    """The beginning of names that a text means, `chat-*`; None where it names one alarm."""
+    return text.removesuffix(EVERY) if text.endswith(EVERY) else None

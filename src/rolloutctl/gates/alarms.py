@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from rolloutctl.core.alarms import NAME_CHARS_MAX, AlarmLabel, AlarmState, query_of_prefix
+from rolloutctl.core.alarms import EVERY, NAME_CHARS_MAX, AlarmLabel, AlarmState
 from rolloutctl.core.foresight import Ahead, Foreseen
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Query, QueryKind, Reading, Sample
@@ -32,7 +32,7 @@ from rolloutctl.core.units import doc, format_duration, parse_duration
 from rolloutctl.core.verdict import Outcome, Verdict
 from rolloutctl.gates.readings import error, unusable
 
-#: Names and prefixes of one gate; each is a question at every look.
+#: Alarms of one gate; each text is a question at every look.
 ALARMS_MAX = 50
 #: Alarms named in one verdict.
 SHOWN_MAX = 3
@@ -53,17 +53,16 @@ class Insufficient(StrEnum):
 class AlarmsSpec:
     """Which alarms must be OK."""
 
-    alarms: str | tuple[str, ...] = doc("the name of an alarm, or a list of them", default=())
-    prefixes: str | tuple[str, ...] = doc(
-        "beginnings of names: all alarms that begin so", default=()
+    alarms: str | tuple[str, ...] = doc(
+        "by name, or all whose names begin so: chat-errors, chat-*, or a list"
     )
     insufficient: Insufficient = doc(
         "what INSUFFICIENT_DATA means: wait, pass or fail (wait)", default=Insufficient.WAIT
     )
 
-    def named(self) -> Mapping[str, str]:
-        """Everything that is asked about, by key: names first."""
-        return {**_keyed("alarms", self.alarms), **_keyed("prefixes", self.prefixes)}
+    def named(self) -> tuple[str, ...]:
+        """The alarms as they are written."""
+        return (self.alarms,) if isinstance(self.alarms, str) else self.alarms
 
 
 class Alarms:
@@ -77,8 +76,10 @@ class Alarms:
         return tuple(_problems(spec))
 
     def texts(self, spec: AlarmsSpec) -> Mapping[str, str]:
-        """Names and prefixes, by key."""
-        return spec.named()
+        """The alarms, by key."""
+        if isinstance(spec.alarms, str):
+            return {"alarms": spec.alarms}
+        return {f"alarms.{index}": text for index, text in enumerate(spec.alarms)}
 
     def query_kinds(self, spec: AlarmsSpec) -> frozenset[str]:
         """Alarms."""
@@ -91,13 +92,9 @@ class Alarms:
         return False
 
     def queries(self, spec: AlarmsSpec, context: GateContext) -> Sequence[Query]:
-        """One query a name or prefix."""
-        found = []
-        for key, text in spec.named().items():
-            named = replace_references(text, context.arms.get)
-            asked = query_of_prefix(named) if key.startswith("prefixes") else named
-            found.append(Query(kind=QueryKind.ALARMS, text=asked))
-        return found
+        """One query a name, or beginning of names."""
+        texts = [replace_references(text, context.arms.get) for text in spec.named()]
+        return [Query(kind=QueryKind.ALARMS, text=text) for text in texts]
 
     def assess(
         self,
@@ -107,7 +104,7 @@ class Alarms:
         context: GateContext,
     ) -> tuple[Json, Verdict]:
         """Judges how the alarms stand now; nothing is carried from look to look."""
-        named = {one for text in spec.named().values() for one in references(text)}
+        named = {one for text in spec.named() for one in references(text)}
         if unknown := sorted(named - context.arms.keys()):
             return evidence, error(f"unknown reference ${{{unknown[0]}}}")
         if not readings or len(readings) != len(spec.named()):
@@ -126,30 +123,22 @@ class Alarms:
         return Foreseen(looks, evidence) if looks and all(ahead.answers) else None
 
 
-def _keyed(key: str, written: str | tuple[str, ...]) -> dict[str, str]:
-    if isinstance(written, str):
-        return {key: written}
-    return {f"{key}.{index}": text for index, text in enumerate(written)}
-
-
 def _problems(spec: AlarmsSpec) -> Iterator[Problem]:
     named = spec.named()
     if not named:
-        yield "", "no alarm is named: nothing would ever fail", "add alarms: [NAME]"
+        yield "alarms", "no alarm is named: nothing would ever fail", "write alarms: [NAME]"
     if len(named) > ALARMS_MAX:
-        fix = "name them by how their names begin: prefixes"
-        yield "", f"{len(named)} alarms and prefixes; at most {ALARMS_MAX}", fix
-    seen: set[tuple[str, str]] = set()
-    for key, text in named.items():
-        if not text.strip() or len(text) > NAME_CHARS_MAX:
-            fix = f"an alarm's name has 1 to {NAME_CHARS_MAX} characters"
+        yield "alarms", f"{len(named)} alarms; at most {ALARMS_MAX}", "name many at once: chat-*"
+    for index, text in enumerate(named):
+        key = "alarms" if isinstance(spec.alarms, str) else f"alarms.{index}"
+        if not text.strip() or text == EVERY or len(text) > NAME_CHARS_MAX:
+            fix = f"a name has 1 to {NAME_CHARS_MAX} characters; write chat-errors, or chat-*"
             yield key, f"{text!r:.40} is no name of an alarm", fix
         if any(one.startswith("arm.") for one in references(text)):
             fix = "write ${canary.…} or ${control.…}"
             yield key, "${arm.…} asks once per arm; an alarm is asked about once", fix
-        if (key.partition(".")[0], text) in seen:
+        if text in named[:index]:
             yield key, f"{text!r:.80} is named twice", "remove one"
-        seen.add((key.partition(".")[0], text))
 
 
 def _verdict(spec: AlarmsSpec, readings: Sequence[Reading], context: GateContext) -> Verdict:
@@ -231,6 +220,8 @@ def _names(samples: Sequence[Sample]) -> str:
     for sample in samples[:SHOWN_MAX]:
         labels = dict(sample.labels)
         is_off = AlarmLabel.ACTIONS in labels
-        told.append(labels.get(AlarmLabel.NAME, "?") + (" (actions disabled)" if is_off else ""))
+        told.append(
+            labels.get(AlarmLabel.NAME, "an alarm") + (" (actions disabled)" if is_off else "")
+        )
     more = len(samples) - SHOWN_MAX
     return ", ".join(told) + (f" and {more} more" if more > 0 else "")

@@ -144,7 +144,9 @@ def _words(slot: Slot, playbook: Playbook, kinds: Kinds) -> str:
     """What the gates of a slot ask."""
     gate = playbook.gates[slot.gates[0]]
     asked = kinds.gates[gate.kind].query_kinds(gate.spec)
-    return "an expression" if asked <= {QueryKind.EXPRESSION, QueryKind.CONDITION} else "for alerts"
+    if asked <= {QueryKind.EXPRESSION, QueryKind.CONDITION}:
+        return "an expression"
+    return "for alarms" if QueryKind.ALARMS in asked else "for alerts"
 
 
 def _assumed(slot: Slot, number: float, asked: str) -> str:

@@ -1,7 +1,7 @@
 """Alarms as an answer: those that are meant, and how each of them stands.
 
-Alarms are told by name, or by the beginning of their names. An alarm that does not exist is an
-error with the nearest names: its silence would look like health.
+Alarms are told by name, or by the beginning of their names: `chat-*`. An alarm that does not
+exist is an error with the nearest names: its silence would look like health.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rolloutctl.core.alarms import AlarmLabel, AlarmState, names_by_prefix
+from rolloutctl.core.alarms import AlarmLabel, AlarmState, prefix_of
 from rolloutctl.core.measurement import DataState, Measurement, Sample
 from rolloutctl.core.report import listed, nearest
 from rolloutctl.core.units import format_duration
@@ -32,7 +32,7 @@ _STATES = {
 
 def measure_alarms(api: Api, text: str, at: datetime, *, regions: Sequence[str]) -> Measurement:
     """How the named alarms stand in every region. Raises as a query."""
-    prefix = names_by_prefix(text)
+    prefix = prefix_of(text)
     samples = []
     for region in regions:
         which = {"AlarmNames": [text]} if prefix is None else {"AlarmNamePrefix": prefix}
