@@ -271,28 +271,6 @@ def test_an_old_value_is_no_data(aws):
     assert found.state is DataState.STALE
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("rate(x[5m])", "'rate' is no statistic"),
-        ("Sum(a{}[7s])", "is no period"),
-        ("Sum(a{}[1m]) / Sum(b{}[5m])", "several windows"),
-        ("SEARCH('{Shop}', 'Sum', 60)", "SEARCH takes whatever there is"),
-        ("Sum(a{})", "not understood"),
-        ('Sum(a{z=~"b|c"}[1m])', "2 metrics where one is needed"),
-        ("42", "not understood"),
-        ("p999(a{}[1m])", "is no statistic"),
-    ],
-)
-def test_an_expression_that_means_nothing_here_is_refused(aws, text, message):
-    """Before anything is asked, with what to write instead."""
-    with pytest.raises(Rejected, match=message) as caught:
-        express(aws, text)
-
-    assert caught.value.hint
-    assert not aws.calls
-
-
 def test_a_query_of_several_regions_and_a_metric_without_namespace_are_refused(aws):
     """Nobody could say which region's number it is."""
     with pytest.raises(Rejected, match="of one region"):
@@ -472,27 +450,6 @@ def test_a_metric_that_is_not_there_is_told_with_those_that_are(aws):
     query = Query(kind=QueryKind.COUNTERS, text="Requsts{}")
 
     assert source_of(aws).unknown_metrics(query, NOON) == {"Requsts": ["Requests"]}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"region": "Frankfurt"}, "no region"),
-        ({"region": ()}, "at least one"),
-        ({"period_s": 10.0}, "whole number of minutes"),
-        ({"staleness_s": 120.0}, "two periods"),
-        ({"role_arn": "reader"}, "role_arn is such as"),
-        ({"external_id": "x"}, "add role_arn"),
-        ({"account": "12"}, "12 digits"),
-        ({"timeout_s": 0.0}, "timeout"),
-        ({"offset_s": -1.0}, "below 0s"),
-        ({"endpoint": "localhost"}, "http*"),
-    ],
-)
-def test_a_source_that_cannot_work_is_refused_by_its_keys(change, message):
-    """Lint shows it where it stands."""
-    with pytest.raises(ValueError, match=message):
-        CloudWatchSpec(**({"region": "eu-west-1"} | change))
 
 
 # -- gates over it --------------------------------------------------------------
