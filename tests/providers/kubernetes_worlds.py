@@ -32,7 +32,7 @@ def made(cluster, *, replicas=3):
 
 
 class KubernetesWorld:
-    """One namespace of a fake cluster that knows one account."""
+    """One namespace of a cluster, by default a fake one, that knows one account."""
 
     secrets = (SECRET,)
     states = ()
@@ -41,11 +41,11 @@ class KubernetesWorld:
     arms = ("blue", "green")
     kind, name = "Service", "chat"
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.server = KubeServer()
+    def __init__(self, folder, *, server=None, namespace="chat"):
+        self.folder, self.namespace = folder, namespace
+        self.server = server or KubeServer()
         self.server.accounts = {SECRET: None, "somebody": None}
-        self.hand = m.Hand(self.server.url, token="somebody")
+        self.hand = m.Hand(self.server.url, namespace, token="somebody")
         made(self.hand)
         self.prepare()
         self.provider = Kubernetes()
@@ -60,7 +60,11 @@ class KubernetesWorld:
         file = self.folder / f"kubeconfig-{port}.yaml"
         file.write_text(yaml.safe_dump(m.kubeconfig(url, token=SECRET)))
         spec = TargetSpec(
-            context="lab", namespace="chat", kubeconfig=str(file), **self.base_spec(), **self.spec
+            context="lab",
+            namespace=self.namespace,
+            kubeconfig=str(file),
+            **self.base_spec(),
+            **self.spec,
         )
         control, canary = self.arms
         return Target(

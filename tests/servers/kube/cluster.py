@@ -119,6 +119,9 @@ class Cluster:
         gone = self.get(kind, namespace, name)
         del self.objects[kind.plural, namespace, name]
         self._tell(kind, "DELETED", gone)
+        if kind.plural == "namespaces":
+            for place in [each for each in self.objects if each[1] == name]:
+                del self.objects[place]
         self.controllers.wake()
         return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
 
