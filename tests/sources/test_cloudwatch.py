@@ -450,6 +450,8 @@ def test_a_metric_that_is_not_there_is_told_with_those_that_are(aws):
     query = Query(kind=QueryKind.COUNTERS, text="Requsts{}")
 
     assert source_of(aws).unknown_metrics(query, NOON) == {"Requsts": ["Requests"]}
+    declared = source_of(aws, zero_where={"Requsts": "Requests"})
+    assert not declared.unknown_metrics(query, NOON)
 
 
 # -- gates over it --------------------------------------------------------------

@@ -125,7 +125,8 @@ class CloudWatch:
                 for region in self._spec.regions
                 for one in self._api.metric_names(region, namespace)
             }
-            if name not in known:
+            # Of these the playbook itself says that they have no points while all is well.
+            if name not in known and name not in self._spec.zero_where:
                 unknown[name] = sorted(known)
         return unknown
 
