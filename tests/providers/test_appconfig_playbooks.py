@@ -39,7 +39,7 @@ class Live:
     def __init__(self, folder):
         self.world = AppConfigWorld("variants")
         self.traffic = Requests(self.world)
-        text = in_seconds((ROOT / "playbooks" / NAME).read_text("utf-8"), hold="3s")
+        text = in_seconds((ROOT / "playbooks" / NAME).read_text("utf-8"), hold="2s")
         endpoint = f"    endpoint: {self.world.aws.url}\n    flag: prompt"
         self.playbook = folder / NAME
         self.playbook.write_text(text.replace("    flag: prompt", endpoint), "utf-8")

@@ -40,7 +40,7 @@ class Live:
         self.traffic = Traffic(self.cluster, self.entry)
         config = folder / "kubeconfig.yaml"
         config.write_text(yaml.safe_dump(m.kubeconfig(self.server.url)))
-        text = in_seconds((ROOT / "playbooks" / name).read_text("utf-8"), hold="3s")
+        text = in_seconds((ROOT / "playbooks" / name).read_text("utf-8"), hold="2s")
         self.place = Place(folder, KUBECONFIG=str(config))
         self.playbook = folder / name
         self.playbook.write_text(text.replace("\non_fail", f"{extra}\non_fail"), "utf-8")
