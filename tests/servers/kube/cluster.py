@@ -210,8 +210,8 @@ def _patched(old, content_type, body):
     try:
         if content_type == JSON_PATCH:
             return patches.json_patch(old, body)
-        work = patches.merge_patch if content_type == MERGE_PATCH else patches.strategic_patch
-        return work(old, body)
+        work = {MERGE_PATCH: patches.merge_patch, APPLY_PATCH: patches.apply_patch}
+        return work.get(content_type, patches.strategic_patch)(old, body)
     except patches.PatchError:
         # The server does not say which operation failed, nor that it was a test.
         message = "the server rejected our request due to an error in our request"
@@ -270,7 +270,8 @@ def _raise_if_owned(new, old, manager):
         for path in sorted(_paths(entry["fieldsV1"]) & changed)
     ]
     if causes:
-        message = f"Apply failed with {len(causes)} conflict: {causes[0]['message']}"
+        first = f"{causes[0]['message']}: {causes[0]['field']}"
+        message = f"Apply failed with {len(causes)} conflict: {first}"
         raise Refused(409, "Conflict", message, causes=causes)
 
 

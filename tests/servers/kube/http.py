@@ -13,6 +13,7 @@ import yaml
 from servers.kube.cluster import APPLY_PATCH, Cluster, Refused
 from servers.kube.kinds import KINDS
 from servers.kube.rbac import Asked, is_allowed, review
+from servers.kube.tables import ASKED, table_of
 
 #: fault -> (status, reason, headers)
 REFUSALS = {
@@ -156,7 +157,8 @@ class Door(BaseHTTPRequestHandler):
             if sub and sub[0] == "proxy":
                 return self._proxy(kind, namespace, name)
             if asked.verb != "watch":
-                return self._do(kind, (namespace, name, sub[0] if sub else ""), query, body)
+                reply = self._do(kind, (namespace, name, sub[0] if sub else ""), query, body)
+                return self._tabled(kind, *reply) if not sub else reply
         self._watch(kind, namespace, query)
         return None
 
@@ -189,6 +191,13 @@ class Door(BaseHTTPRequestHandler):
         return 200, cluster.patch(
             kind, place, content_type, body, manager=manager, dry=dry, **options
         )
+
+    def _tabled(self, kind, status, value):
+        """As a table where `kubectl get` asks for one."""
+        if self.command != "GET" or ASKED not in self.headers.get("Accept", ""):
+            return status, value
+        items = value.get("items", [value])
+        return status, table_of(kind.plural, items, value["metadata"]["resourceVersion"])
 
     def _listed(self, kind, namespace, query):
         cluster = self.server.cluster
@@ -229,7 +238,8 @@ class Door(BaseHTTPRequestHandler):
                     at = number
                     is_here = namespace in {"", value["metadata"].get("namespace", "")}
                     if is_here and _matches(value, query):
-                        line = json.dumps({"type": event, "object": value}).encode() + b"\n"
+                        _, shown = self._tabled(kind, 200, value)
+                        line = json.dumps({"type": event, "object": shown}).encode() + b"\n"
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
                 self.wfile.flush()
             self.wfile.write(b"0\r\n\r\n")

@@ -15,6 +15,10 @@ MERGE_KEYS = {
 }
 
 
+#: Atomic to apply patches and to field managers, of Services and Deployments alike.
+SELECTOR = ("spec", "selector")
+
+
 class PatchError(Exception):
     """A patch that cannot be applied: a failed test, a path that is not there."""
 
@@ -29,6 +33,14 @@ def merge_patch(old, patch):
             result.pop(name, None)
         else:
             result[name] = merge_patch(result.get(name), value)
+    return result
+
+
+def apply_patch(old, patch):
+    """As a strategic merge patch, but a selector is one field."""
+    result = strategic_patch(old, patch)
+    if selector := (patch.get("spec") or {}).get("selector"):
+        result["spec"]["selector"] = copy.deepcopy(selector)
     return result
 
 
@@ -145,8 +157,8 @@ def _remove(holder, part):
 
 
 def leaves(value, path=()):
-    """Every path of an object with what stands there; a list is one leaf."""
-    if not isinstance(value, dict) or not value:
+    """Every path of an object with what stands there; lists and selectors are one leaf each."""
+    if not isinstance(value, dict) or not value or path == SELECTOR:
         return {path: value}
     found = {}
     for name, each in value.items():
