@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from servers.fake_cloudwatch import FakeCloudWatch
+from servers.fake_cloudwatch import CREDENTIALS, FakeCloudWatch
 
 CANARY = "claude-3-5-sonnet"
 GATES = """
@@ -42,13 +42,7 @@ steps:
 @pytest.fixture
 def world(folder, clock, monkeypatch):
     """A CloudWatch with a healthy canary that reports every minute, and one quiet alarm."""
-    for name, text in {
-        "AWS_ACCESS_KEY_ID": "AKIAPLANTED000000000",
-        "AWS_SECRET_ACCESS_KEY": "planted-aws-secret-access-key-0123456789",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
+    for name, text in CREDENTIALS.items():
         monkeypatch.setenv(name, text)
     server = FakeCloudWatch()
     server.alarm("chat-errors", Period=60, EvaluationPeriods=3)
@@ -152,6 +146,18 @@ def test_a_plan_says_who_may_not_do_what(rolloutctl, world):
     assert "allow cloudwatch:GetMetricData" in said
 
 
+def test_a_plan_says_that_alarms_may_not_be_read(rolloutctl, world):
+    """Metrics may: the action is named, and nothing was written."""
+    world.aws.fault, world.aws.fault_on = "forbidden", {"DescribeAlarms"}
+
+    run = rolloutctl("plan", world.playbook())
+
+    said = one_line(run.out + run.err)
+    assert run.exit_code == 4
+    assert "AWS cloudwatch:DescribeAlarms in eu-west-1: AccessDenied" in said
+    assert "allow cloudwatch:DescribeAlarms" in said
+
+
 def test_a_plan_names_the_metric_that_was_misspelt(rolloutctl, world, folder):
     """With the one that was probably meant."""
     path = folder / world.playbook()
@@ -225,3 +231,23 @@ def test_no_data_is_waited_for_and_never_passes(rolloutctl, world, clock, what):
 
     assert run.exit_code == 12, run.out + run.err
     assert weights == {500}
+
+
+@pytest.mark.parametrize("fault", ["forbidden", "expired", "throttled", "broken", "drop"])
+def test_a_cloudwatch_that_refuses_in_mid_rollout_holds_the_weight(rolloutctl, world, clock, fault):
+    """It neither passes nor ends the driver; when it answers again the rollout goes on."""
+    weights = set()
+
+    def break_down(now):
+        since = now - world.begun
+        is_down = timedelta(minutes=5) < since < timedelta(minutes=30)
+        world.aws.fault = fault if is_down else None
+        if since < timedelta(minutes=30):
+            weights.add(world.canary_bp())
+
+    clock.hooks.append(break_down)
+
+    run = rolloutctl("start", world.playbook(), "--auto")
+
+    assert weights == {500}
+    assert (run.exit_code, world.canary_bp()) == (0, 10_000), run.out + run.err

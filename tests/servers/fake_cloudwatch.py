@@ -26,6 +26,15 @@ from servers.aws_model import ModelError, check
 
 _MODEL = botocore.session.get_session().get_service_model("cloudwatch")
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+SECRET = "planted-aws-secret-access-key-0123456789"
+#: Environment variables of a client that must find no other credentials than these.
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTED000000000",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 #: fault -> (status, AWS's name of it)
 REFUSALS = {
     "forbidden": (403, "AccessDeniedException"),
@@ -52,7 +61,7 @@ class FakeCloudWatch(ThreadingHTTPServer):
     Attributes:
         fault: what is answered instead, a key of REFUSALS or "drop"; `fault_count` times.
         status: metric name -> StatusCode of its results; the points are told all the same.
-        role: the only role that can be assumed; its keys alone may then read.
+        role: the only role that can be assumed, until `role_until`; its keys alone may then read.
         page_size: points of a result on one page.
     """
 
@@ -62,7 +71,7 @@ class FakeCloudWatch(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Door)
         self.values, self.alarms, self.status = {}, {}, {}
         self.fault, self.fault_count, self.fault_on = None, 1_000_000, frozenset()
-        self.role, self.page_size = "", 1_000_000
+        self.role, self.role_until, self.page_size = "", "2099-01-01T00:00:00Z", 1_000_000
         self.calls, self.violations = [], []
         self.lock = threading.RLock()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
@@ -180,7 +189,7 @@ class FakeCloudWatch(ThreadingHTTPServer):
             "AccessKeyId": "ASIAASSUMED000000000",
             "SecretAccessKey": "assumed",
             "SessionToken": "assumed-token",
-            "Expiration": "2099-01-01T00:00:00Z",
+            "Expiration": self.role_until,
         }
         return f"<Credentials>{xml(keys)}</Credentials>"
 

@@ -238,10 +238,11 @@ def _refused_by_source(
 ) -> Sequence[tuple[str, str, str]]:
     """What the source can never answer, where its class says so (Any: plug-ins)."""
     answers = around.source_classes.get(source)
-    kinds = plugin.query_kinds(spec)
-    if answers is None or not hasattr(answers, "text_problems") or not kinds <= answers.kinds:
+    kinds = list(plugin.query_kinds(spec))
+    # Of several kinds nobody could say which text is of which.
+    if len(kinds) != 1 or not hasattr(answers, "text_problems") or kinds[0] not in answers.kinds:
         return ()
-    found: Sequence[tuple[str, str, str]] = answers.text_problems(plugin.texts(spec), *kinds)
+    found: Sequence[tuple[str, str, str]] = answers.text_problems(plugin.texts(spec), kinds[0])
     return found
 
 

@@ -6,6 +6,7 @@ AWS failed itself, is made once more, and everything within one time limit.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -196,8 +197,19 @@ class Api:
 
 def _session(profile: str) -> Any:
     import boto3  # noqa: PLC0415 - slow, and only who uses AWS pays
+    import botocore.session  # noqa: PLC0415 - as above
 
-    return boto3.session.Session(profile_name=profile or None)
+    shared = botocore.session.Session(profile=profile or None)
+    shared.register_component("data_loader", _loader())
+    return boto3.session.Session(botocore_session=shared)
+
+
+@functools.lru_cache(maxsize=1)
+def _loader() -> Any:
+    """AWS's models, read once: they are the slow part of a client."""
+    from botocore.loaders import create_loader  # noqa: PLC0415 - slow
+
+    return create_loader()
 
 
 def _said(message: Mapping[str, Any]) -> str:

@@ -36,7 +36,10 @@ def refusal(response: Any, operation: str, *, region: str) -> RolloutctlError:
     if "Expired" in code:
         return Unauthorized(message, hint="log in again (aws sso login), or renew the token")
     if code.startswith(_DENIED) or status in {401, 403}:
-        hint = f"allow {operation} to who acts here (aws sts get-caller-identity)"
+        hint = (
+            f"allow {operation} to who acts here (aws sts get-caller-identity); "
+            "docs/sources.md has the whole policy"
+        )
         return Unauthorized(message, hint=hint)
     if status >= _SERVER:
         return Unavailable(message, hint="AWS itself failed; it is asked again at the next look")
