@@ -213,7 +213,8 @@ class Door(BaseHTTPRequestHandler):
         pod = self.server.cluster.get(kind, namespace, name.split(":")[0])
         if pod["metadata"]["name"] in self.server.sick:
             raise Refused(503, "ServiceUnavailable", "the server is currently unable to handle")
-        return 200, {"status": "ok"}
+        # As vLLM answers /health: nothing at all.
+        raise Refused(200, "", "", plain=True)
 
     # -- watch ------------------------------------------------------------------
 

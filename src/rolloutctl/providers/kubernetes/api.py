@@ -55,6 +55,10 @@ class Api:
         """One object."""
         return self._call("GET", path)
 
+    def raise_unless_ok(self, path: str) -> None:
+        """Asks what may answer anything; any 2xx is well. Raises as every call."""
+        self._call("GET", path, has_object=False)
+
     def listed(self, path: str, *, labels: Mapping[str, str] | None = None) -> list[Object]:
         """The objects of a collection, by labels."""
         chosen = ",".join(f"{name}={value}" for name, value in sorted((labels or {}).items()))
@@ -92,6 +96,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "",
+        has_object: bool = True,
     ) -> Object:
         what = f"{self.spec.context}: {method} {path}"
         headers = {"Accept": "application/json", "User-Agent": MANAGER}
@@ -107,7 +112,7 @@ class Api:
             forget()
             status, told, answer = self._exchange(connect(self.spec), request, what)
         if status < _OK:
-            return _decoded(answer, what)
+            return _decoded(answer, what) if has_object else {}
         raise _refusal(status, told, answer, what, is_write=method != "GET")
 
     def _exchange(
