@@ -9,7 +9,8 @@ import pytest
 
 from e2e.real_command import Place, until
 from providers.kubernetes_outages import BACK, FORWARD, Outages
-from providers.kubernetes_worlds import SideServicesWorld, SwitchWorld
+from providers.kubernetes_worlds import GatewayWorld, IstioWorld, SideServicesWorld, SwitchWorld
+from rolloutctl.core.exposure import split
 from rolloutctl.errors import Conflict, RolloutctlError, Unavailable
 
 
@@ -390,3 +391,76 @@ def test_the_lab_itself_would_show_an_empty_service(lab):
     lab.hand.edit("Service", "chat", [{"op": "replace", "path": place, "value": "green"}])
 
     assert lab.settled() == set()
+
+
+# -- routes ---------------------------------------------------------------------
+
+
+@pytest.fixture(params=[GatewayWorld, IstioWorld], ids=["gateway", "istio"])
+def route(request, tmp_path):
+    """Blue's Service has all the weight, green's pods are ready."""
+    world = request.param(tmp_path)
+    route = Outages(world)
+    until(lambda: len(world.hand.slices("chat-green")) == 3, "up")
+    yield route
+    world.close()
+
+
+def at_route_patch(route, event):
+    """The event happens once, between our last look at the world and our patch of the route."""
+
+    def before(method, path):
+        if method == "PATCH" and path.partition("?")[0].endswith("/chat"):
+            route.server.before = None
+            event()
+
+    route.server.before = before
+
+
+@pytest.mark.parametrize("exposure", [FORWARD, split(2_500), split(0, shadow_bp=1_000)], ids=str)
+def test_a_share_of_a_route_for_pods_that_vanished_is_taken_back(route, exposure):
+    """Weights and mirror are field for field what they were."""
+    before = route.world.content()
+    at_route_patch(route, lambda: route.fall("green"))
+
+    with pytest.raises(Unavailable, match="no ready pod any more: it was taken back") as told:
+        route.apply(exposure)
+
+    assert told.value.may_have_landed
+    assert route.world.content() == before
+
+
+def test_a_busy_status_does_not_keep_a_share_of_nobody(route):
+    """The route's version moves by its gateway's reports; what we own did not."""
+    before = route.world.content()
+    path = route.hand.path(route.world.kind, "chat", "status")
+
+    def report():
+        status = [{"op": "add", "path": "/status", "value": {"parents": [], "n": 1}}]
+        route.hand.ask("PATCH", path, status, "application/json-patch+json")
+
+    def vanished():
+        route.fall("green")
+        at_route_patch(route, report)
+
+    at_route_patch(route, vanished)
+
+    with pytest.raises(Unavailable, match="taken back"):
+        route.apply(FORWARD)
+
+    assert route.world.content() == before
+
+
+def test_a_share_of_a_route_is_left_where_nobody_is_ready_any_more(route):
+    """Nothing is gained by going from one empty side to another; it is said."""
+
+    def everybody():
+        route.fall("green")
+        route.fall("blue")
+
+    at_route_patch(route, everybody)
+
+    with pytest.raises(Unavailable, match=r"nor has .*, which served before"):
+        route.apply(FORWARD)
+
+    assert route.world.provider.observe(route.world.target).exposure == FORWARD

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rolloutctl.clock import SystemClock, random_suffix
@@ -30,6 +31,7 @@ from rolloutctl.providers.kubernetes.readiness import (
     reclaim,
 )
 from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, Strategy
+from rolloutctl.providers.kubernetes.undoing import raise_if_gone
 
 if TYPE_CHECKING:
     from rolloutctl.core.observation import Finding
@@ -201,9 +203,12 @@ def _write(
         except Moved as moved:
             _raise_if_same(api, path, seen.value, moved)
             continue
+        after = strategy.seen(written, target)
         _confirm(api, strategy, written, change)
+        with _after_the_patch():
+            raise_if_gone(api, target, strategy, before=seen, after=after, change=change)
         said = "; ".join(filter(None, (begun, change.says)))
-        return Receipt(version=version_of(strategy.seen(written, target)), changed=said)
+        return Receipt(version=version_of(after), changed=said)
     raise Conflict(
         f"{format_address(target)}: others write it without pause; nothing was written",
         hint="look who: kubectl get --show-managed-fields --output yaml",
@@ -260,14 +265,23 @@ def _fence(value: Object) -> Patch:
     return [*made, {"op": "add", "path": place, "value": random_suffix(10)}]
 
 
-def _confirm(api: Api, strategy: Strategy, written: Object, change: Change) -> None:
+@contextmanager
+def _after_the_patch() -> Iterator[None]:
+    """What befalls a look that follows our own patch."""
     try:
-        trouble = strategy.confirm(api, written, change)
+        yield
     except RolloutctlError as error:
+        if isinstance(error, Unavailable) and error.may_have_landed:
+            raise
         # SAFETY: the patch landed, whatever befell the looks after it; an error of a look alone
         # would say that nothing was written, and our own write would pass for a foreign edit.
         message = f"it was written, but not seen to be in force: {error.message}"
         raise Unavailable(message, hint=error.hint, may_have_landed=True) from error
+
+
+def _confirm(api: Api, strategy: Strategy, written: Object, change: Change) -> None:
+    with _after_the_patch():
+        trouble = strategy.confirm(api, written, change)
     if trouble:
         raise Unavailable(f"it was written, but {trouble}", may_have_landed=True)
 

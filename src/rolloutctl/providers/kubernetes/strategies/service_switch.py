@@ -18,18 +18,16 @@ from rolloutctl.errors import Rejected
 from rolloutctl.providers.kubernetes.api import Api, Moved, Object
 from rolloutctl.providers.kubernetes.place import SERVICE_SWITCH, TargetSpec, spec_of
 from rolloutctl.providers.kubernetes.readiness import (
-    FENCE,
     core,
     ready_of,
     serving,
     wait_until,
 )
 from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, Side
+from rolloutctl.providers.kubernetes.undoing import BACK_TRIES_MAX, fence_of
 
 #: Until all slices agree; the slowest seen on a real server was 35 ms.
 SETTLE_S = 8.0
-#: Tries to go back against others who write the Service meanwhile.
-BACK_TRIES_MAX = 5
 
 
 class ServiceSwitch:
@@ -128,7 +126,7 @@ class ServiceSwitch:
         now = value
         for _ in range(BACK_TRIES_MAX):
             # A kill that came after this write has its own fence, and looks after itself.
-            if _selector(now) != wanted or _fence(now) != _fence(value):
+            if _selector(now) != wanted or fence_of(now) != fence_of(value):
                 return f"{who}, and somebody else changed the Service meanwhile"
             version = now["metadata"]["resourceVersion"]
             back = [
@@ -217,10 +215,6 @@ def _selector(value: Object) -> dict[str, str]:
 def _name(value: Object) -> str:
     meta = value["metadata"]
     return f"{meta['namespace']}/{meta['name']}"
-
-
-def _fence(value: Object) -> str:
-    return str((value["metadata"].get("annotations") or {}).get(FENCE, ""))
 
 
 def _words(labels: Mapping[str, str]) -> str:
