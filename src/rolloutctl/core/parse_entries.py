@@ -240,7 +240,9 @@ def _refused_by_source(
     answers = around.source_classes.get(source)
     kinds = list(plugin.query_kinds(spec))
     # Of several kinds nobody could say which text is of which.
-    if len(kinds) != 1 or not hasattr(answers, "text_problems") or kinds[0] not in answers.kinds:
+    if answers is None or len(kinds) != 1 or kinds[0] not in answers.kinds:
+        return ()
+    if not hasattr(answers, "text_problems"):
         return ()
     found: Sequence[tuple[str, str, str]] = answers.text_problems(plugin.texts(spec), kinds[0])
     return found
