@@ -48,7 +48,7 @@ class TargetSpec:
         default="version",
     )
     rule: Name = doc(
-        "gateway, istio: name of the rule that is split (the only one with both arms).", default=""
+        "gateway, istio: name of the rule that is split (every rule with both arms).", default=""
     )
     side_services: Name = doc(
         "service-switch: a Service for each side, {} for the arm: chat-{}. Then the kill needs"
