@@ -200,7 +200,6 @@ WRONG = [
         "on_error: wait to defaults",
     ),
     ("kind: threshold", "kind: treshold", "treshold", "unknown gate kind", "threshold?"),
-    ("kind: threshold", "kind: alarms", "alarms", "reserved, not available", "threshold"),
     ("kind: threshold", "kind: gone", "gone", "is not installed", "install it"),
     ("    source: metrics\n", "", "floor:", "source is missing", "metrics"),
     ("source: metrics", "source: metric", "metric\n", "unknown source 'metric'", "metrics?"),

@@ -30,8 +30,6 @@ NOTIFIERS_MAX = 50
 GATES_MAX = 500
 #: The shortest time between two measurements of a gate, in seconds.
 INTERVAL_MIN_S = 0.1
-#: Gate kinds that a later version will know.
-RESERVED_GATES = frozenset({"alarms"})
 #: Target names that would make `${canary.is}` and `${canary.labels.x}` ambiguous.
 _RESERVED_TARGETS = frozenset({"is", "labels"})
 
@@ -113,12 +111,11 @@ def _named(parsing: Parsing, group: str, key: str, *, name: Node, node: Node) ->
         return None
     at = child(node, key)
     what = {"providers": "provider", "gates": "gate kind"}.get(group, f"{group[:-1]} kind")
-    reserved = RESERVED_GATES if group == "gates" else frozenset()
     if at is not None:
         written = parsing.decoder.value(at, str, f"{where}.{key}")
         if not isinstance(written, str):
             return None
-        return parsing.plugin(group, written, at=at, what=what, reserved=reserved)
+        return parsing.plugin(group, written, at=at, what=what)
     if group in {"sources", "notifiers"} and name.text in parsing.catalog.names(group):
         return parsing.plugin(group, name.text, at=name, what=what)
     fix = f"add {key}: one of {', '.join(parsing.catalog.names(group)) or 'none installed'}"
