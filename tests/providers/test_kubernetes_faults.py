@@ -298,6 +298,36 @@ def test_a_kill_with_an_expired_token_says_who_it_is_not(lab, tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exit 3", "process returned 3"),
+        ("echo no JSON", "failed to decode process output"),
+        (None, "No such file or directory"),
+    ],
+    ids=["fails", "says something else", "is not there"],
+)
+def test_a_credential_plug_in_that_fails_is_named_once(lab, script, why, tmp_path):
+    """Not as a wrong token, and without the client's own lines on the terminal."""
+    program = tmp_path / "broken.sh"
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    version = "client.authentication.k8s.io/v1"
+    found = lab(
+        user={"exec": {"apiVersion": version, "command": str(program), "interactiveMode": "Never"}}
+    )
+
+    ended = found.place.run("plan", found.place.playbook)
+
+    said = " ".join((ended.stdout + ended.stderr).split())
+    assert ended.returncode == 4, said
+    assert "the credential plug-in of lab failed" in said
+    assert said.count(why) == 1
+    assert "ERROR:root" not in said
+    assert "kubectl --context lab auth whoami" in said
+
+
 # -- the CRD --------------------------------------------------------------------
 
 

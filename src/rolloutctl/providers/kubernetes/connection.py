@@ -7,7 +7,11 @@ credential plug-ins; its own choice of a configuration is not used, because it p
 from __future__ import annotations
 
 import functools
+import logging
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,9 +73,12 @@ def _connection(context: str, files: str) -> Connection:
             config.load_incluster_config(client_configuration=configuration)
         else:
             _raise_unless_named(context, files)
-            config.load_kube_config(
-                files, context, client_configuration=configuration, persist_config=False
-            )
+            with _overheard() as said:
+                config.load_kube_config(
+                    files, context, client_configuration=configuration, persist_config=False
+                )
+            if said:
+                raise _plug_in_failed(context, said[-1])
     except config.ConfigException as error:
         raise _unusable(context, files, error) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, _yaml_error()) as error:
@@ -117,7 +124,40 @@ def _unusable(context: str, files: str, error: Exception) -> Exception:
             hint="outside a pod name a context: kubectl config get-contexts",
         )
     if "exec" in str(error).lower():
-        hint = f"try it: kubectl --context {context} auth whoami"
-        return Unauthorized(f"the credential plug-in of {context} failed: {error}", hint=hint)
+        return _plug_in_failed(context, str(error))
     hint = f"try it: kubectl --context {context} version"
     return Rejected(f"kubeconfig {files} cannot be used: {error}", hint=hint)
+
+
+def _plug_in_failed(context: str, said: str) -> Unauthorized:
+    hint = f"try it: kubectl --context {context} auth whoami"
+    return Unauthorized(f"the credential plug-in of {context} failed: {said}", hint=hint)
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What the client logs as an error in this thread, instead of raising it.
+
+    It logs that a credential plug-in failed, on the terminal, and goes on as nobody.
+    """
+    said: list[str] = []
+    handler = _Listener(said)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)
+
+
+class _Listener(logging.Handler):
+    """Keeps the messages of the thread that made it."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._said, self._thread = said, threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        if record.thread == self._thread:
+            self._said.append(record.getMessage())

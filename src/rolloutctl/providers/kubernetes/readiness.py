@@ -167,7 +167,8 @@ def bring_up(api: Api, side: Side, served: int) -> str:
         raise Unavailable(
             f"{side.name} has {found} of {needed} ready pods that the way back needs ({what});"
             " what serves now goes on serving",
-            hint="kill again when its pods are ready: kubectl get pods --watch",
+            hint="kill again when its pods are ready:"
+            f" kubectl --namespace {side.namespace} get pods --watch",
         )
     return "; ".join(one for one in done if " scaled " in one)
 
