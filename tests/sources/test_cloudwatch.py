@@ -53,18 +53,38 @@ def values(measurement):
 # -- counters -------------------------------------------------------------------
 
 
-def test_a_counter_is_what_was_counted_since_midnight_in_whole_periods(aws):
-    """The last two minutes still grow; yesterday is over."""
+def test_a_counter_is_what_was_counted_this_year_in_whole_periods(aws):
+    """The last two minutes still grow, and the days that are over are asked for once."""
+    now = NOON + timedelta(days=40)
     aws.put("Requests", NOON - timedelta(days=1), 999, Model="b")
-    aws.put("Requests", NOON - timedelta(minutes=300), 100, Model="b")
-    aws.put("Requests", NOON - timedelta(minutes=3), 20, 30, Model="b")
-    aws.put("Requests", NOON - timedelta(minutes=2), 7_000, Model="b")
+    aws.put("Requests", NOON, 1_000, Model="b")
+    aws.put("Requests", now - timedelta(minutes=300), 100, Model="b")
+    aws.put("Requests", now - timedelta(minutes=3), 20, 30, Model="b")
+    aws.put("Requests", now - timedelta(minutes=2), 7_000, Model="b")
+    source = source_of(aws)
+    query = Query(kind=QueryKind.COUNTERS, text='Requests{Model="b"}')
 
-    found = count(aws, 'Requests{Model="b"}')
+    found = source.query(query, now)
 
-    assert values(found) == [150.0]
+    assert values(found) == values(source.query(query, now)) == [1_150.0]
     assert found.samples[0].labels == (("Model", "b"),)
-    assert found.at == NOON - timedelta(minutes=2)
+    assert found.at == now - timedelta(minutes=2)
+    assert len(aws.calls) == 3
+
+
+def test_days_that_are_not_told_whole_are_no_data(aws):
+    """Without them the counter would begin anew."""
+    now = NOON + timedelta(days=40)
+    aws.put("Requests", now - timedelta(minutes=3), 20)
+    aws.status = {"Requests": "InternalError"}
+    source = source_of(aws)
+    query = Query(kind=QueryKind.COUNTERS, text="Requests{}")
+
+    silent = source.query(query, now)
+    aws.status = {}
+
+    assert (silent.state, silent.samples) == (DataState.STALE, ())
+    assert values(source.query(query, now)) == [20.0]
 
 
 def test_a_late_point_counts_and_a_lost_one_stays_counted(aws):
@@ -83,15 +103,18 @@ def test_a_late_point_counts_and_a_lost_one_stays_counted(aws):
     assert values(source.query(query, NOON)) == [175.0]
 
 
-def test_midnight_begins_anew_and_is_no_silence(aws):
-    """A metric with data just before midnight is alive just after it, with a count of 0."""
-    midnight = datetime(2027, 1, 2, tzinfo=UTC)
+@pytest.mark.parametrize(("day", "after"), [(2, 70.0), (1, 0.0)])
+def test_midnight_is_no_silence_and_begins_anew_at_new_year_only(aws, day, after):
+    """A metric with data just before midnight is alive just after it."""
+    midnight = datetime(2028, 1, day, tzinfo=UTC)
     aws.put("Requests", midnight - timedelta(minutes=2), 70)
+    source = source_of(aws)
+    query = Query(kind=QueryKind.COUNTERS, text="Requests{}")
 
-    assert values(count(aws, "Requests{}", midnight + timedelta(minutes=1))) == [70.0]
-    after = count(aws, "Requests{}", midnight + timedelta(minutes=3))
+    assert values(source.query(query, midnight + timedelta(minutes=1))) == [70.0]
+    found = source.query(query, midnight + timedelta(minutes=3))
 
-    assert (after.state, values(after)) == (DataState.OK, [0.0])
+    assert (found.state, values(found)) == (DataState.OK, [after])
 
 
 def test_a_list_of_values_is_as_many_metrics(aws):

@@ -1,12 +1,15 @@
-"""Counters made of sums: what was counted since midnight (UTC), a metric.
+"""Counters made of sums: what was counted since 1 January (UTC), a metric.
 
 Every gate that counts takes differences of growing numbers, as Prometheus has them. CloudWatch
-has sums a period. Added up since midnight they grow, and start anew each day, as a counter
-does with a restart; in that one look the events before midnight are not counted.
+has sums a period. Added up since a time that is the same for everybody they grow, also while
+nobody looks. It is the beginning of the year because CloudWatch keeps 455 days; at New Year
+counters start anew, as with a restart, and what came just before is not counted. The days
+that are over are asked for as days, once a day and process; today by the minute.
 
 SAFETY: a sum of a period may still grow when late points come in, but never shrinks. An answer
 in which it does (CloudWatch is eventually consistent) would look like a restarted counter, and
-the whole day would count as new. So what was seen stays seen, for as long as the process lives.
+the whole year would count as new. So a counter is never told smaller than it was, for as long
+as the process lives.
 """
 
 from __future__ import annotations
@@ -27,17 +30,24 @@ from rolloutctl.sources.cloudwatch.spec import CloudWatchSpec
 
 DAY_S = 86_400.0
 REGION_LABEL = "region"
-#: Metrics whose day is remembered; more of them are read, but may shrink.
+#: Metrics whose counts are remembered; more of them are read, but may shrink.
 REMEMBERED_MAX = 2_000
+
+_Key = tuple[str, Metric]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """What is read: whole periods from `start` to `end`, counted from `origin`."""
+    """What is read: whole periods from `start` to `end`; what is counted today: from `origin`."""
 
     start: datetime
     origin: datetime
     end: datetime
+
+    @property
+    def year(self) -> datetime:
+        """Since when is counted."""
+        return self.origin.replace(month=1, day=1)
 
 
 def span_of(spec: CloudWatchSpec, at: datetime) -> Span:
@@ -50,30 +60,37 @@ def span_of(spec: CloudWatchSpec, at: datetime) -> Span:
 
 @dataclass(slots=True)
 class Memory:
-    """The points of the day, by region and metric; sums only grow in it."""
+    """By region and metric: the days that are over, and how high it was counted."""
 
-    origin: datetime | None = None
-    seen: dict[tuple[str, Metric], dict[datetime, float]] = field(default_factory=dict)
+    days: dict[_Key, tuple[datetime, float]] = field(default_factory=dict)
+    highest: dict[_Key, tuple[Span, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def kept(
-        self, key: tuple[str, Metric], points: Mapping[datetime, float], span: Span
-    ) -> dict[datetime, float]:
-        """The points since the origin, none smaller than it was once."""
-        origin = span.origin
+    def before(self, key: _Key, span: Span) -> float | None:
+        """What was counted this year before today; None if it was not asked for yet."""
+        origin, total = self.days.get(key, (None, 0.0))
+        if span.origin == span.year:
+            return 0.0
+        return total if origin == span.origin else None
+
+    def keep_before(self, key: _Key, span: Span, total: float) -> None:
+        """Remembers that, until the day is over."""
         with self.lock:
-            if self.origin is None or origin > self.origin:
-                self.origin, self.seen = origin, {}
-            day = {at: value for at, value in points.items() if at >= origin}
-            if origin < self.origin:
-                return day  # a look into the past
-            known = self.seen.get(key, {})
-            for at, value in known.items():
-                if at < span.end:
-                    day[at] = max(value, day.get(at, value))
-            if key in self.seen or len(self.seen) < REMEMBERED_MAX:
-                self.seen[key] = known | day
-            return day
+            if len(self.days) >= REMEMBERED_MAX:
+                self.days.clear()
+            self.days[key] = (span.origin, total)
+
+    def grown(self, key: _Key, span: Span, total: float) -> float:
+        """The total, or what it was before if that was more."""
+        with self.lock:
+            known, highest = self.highest.get(key, (span, total))
+            if span.end < known.end:
+                return total  # a look into the past
+            if known.year == span.year:
+                total = max(total, highest)
+            if key in self.highest or len(self.highest) < REMEMBERED_MAX:
+                self.highest[key] = (span, total)
+            return total
 
 
 def queries_of(
@@ -130,11 +147,15 @@ class Counting:
                 if isinstance(newest, Measurement) or row is None:
                     return newest if isinstance(newest, Measurement) else silent("no row", at)
                 newest_all.append(newest)
-                points = self._memory.kept((answered.region, metric), row.points, span)
+                key = (answered.region, metric)
+                before = self._memory.before(key, span)
+                if before is None:
+                    return silent(f"the days before today are not known of {metric}", at)
+                today = [value for time, value in row.points.items() if time >= span.origin]
                 region = (REGION_LABEL, answered.region)
                 labels = (*metric.dimensions, region) if len(answers) > 1 else metric.dimensions
                 # fsum: exact, so that one more point never makes the sum smaller.
-                value = math.fsum(points.values())
+                value = self._memory.grown(key, span, math.fsum((before, *today)))
                 samples.append(Sample(labels=tuple(sorted(labels)), value=value))
         return Measurement(at=min(newest_all), state=DataState.OK, samples=tuple(samples))
 

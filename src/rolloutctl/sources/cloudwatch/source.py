@@ -12,12 +12,14 @@ from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.references import replace
 from rolloutctl.errors import NotFound, Rejected, RolloutctlError
 from rolloutctl.sources.cloudwatch.alarms import measure_alarms
-from rolloutctl.sources.cloudwatch.answers import floor_time, measure_math
+from rolloutctl.sources.cloudwatch.answers import doubt_of, floor_time, measure_math, silent
 from rolloutctl.sources.cloudwatch.api import Api, Row, who_acts
 from rolloutctl.sources.cloudwatch.counters import (
+    DAY_S,
     Answered,
     Counting,
     Memory,
+    Span,
     queries_of,
     span_of,
 )
@@ -32,7 +34,7 @@ FINE_KEPT_S = 10_800.0
 
 
 class CloudWatch:
-    """Answers expressions, counters and alarms; remembers the sums of the day only."""
+    """Answers expressions, counters and alarms; remembers what it counted: it only grows."""
 
     name: ClassVar[str] = "cloudwatch"
     Spec: ClassVar[type] = CloudWatchSpec
@@ -169,6 +171,9 @@ class CloudWatch:
     def _counters(self, text: str, at: datetime) -> Measurement:
         metrics, span = self._metrics(text), span_of(self._spec, at)
         queries, ids = queries_of(self._spec, metrics)
+        for region in self._spec.regions:
+            if doubt := self._learn_days(metrics, span, region):
+                return silent(doubt, at)
         answers = [
             Answered(
                 region=region,
@@ -178,6 +183,19 @@ class CloudWatch:
             for region in self._spec.regions
         ]
         return Counting(self._spec, self._memory).measure(metrics, answers, span, at)
+
+    def _learn_days(self, metrics: Sequence[Metric], span: Span, region: str) -> str:
+        """Asks for the days of the year that are over, where nobody has yet; a doubt, or ""."""
+        unknown = [one for one in metrics if self._memory.before((region, one), span) is None]
+        if not unknown:
+            return ""
+        rows = self._rows(unknown, span.year, span.origin, region=region, period_s=DAY_S)
+        for index, metric in enumerate(unknown):
+            row = rows.get(f"m{index}")
+            if (doubt := doubt_of(row, metric)) or row is None:
+                return doubt
+            self._memory.keep_before((region, metric), span, math.fsum(row.points.values()))
+        return ""
 
     def _rows(
         self,
