@@ -54,6 +54,7 @@ BUILT_INS: Mapping[str, Mapping[str, str]] = {
     "steps": {
         "shadow": "rolloutctl.steps.shadow:Shadow",
         "canary": "rolloutctl.steps.canary:Canary",
+        "deploy": "rolloutctl.steps.deploy:Deploy",
         "experiment": "rolloutctl.steps.experiment:ExperimentStep",
         "switch": "rolloutctl.steps.switch:Switch",
         "cleanup": "rolloutctl.steps.cleanup:Cleanup",

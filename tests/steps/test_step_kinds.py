@@ -14,6 +14,7 @@ from rolloutctl.core.ports import Leave, Stay, StepContext, StepProgress
 from rolloutctl.core.secret import SecretRef
 from rolloutctl.steps.canary import Canary, CanarySpec
 from rolloutctl.steps.cleanup import Action, Cleanup, CleanupSpec, OldSide
+from rolloutctl.steps.deploy import Deploy, Deployed, DeploySpec
 from rolloutctl.steps.notify import Announcement, Notify, NotifySpec
 from rolloutctl.steps.run import HttpCall, Invocation, Method, OnCrash, Run, RunSpec
 from rolloutctl.steps.shadow import Shadow, ShadowSpec
@@ -56,6 +57,7 @@ ALL = [
     (Shadow(), ShadowSpec(shadow=1000)),
     (Canary(), CanarySpec(canary=500)),
     (Switch(), SwitchSpec(switch=Side.CANARY)),
+    (Deploy(), DeploySpec(deploy=Deployed.CANARY)),
     (Cleanup(), CleanupSpec(cleanup=OldSide.CONTROL)),
     (Wait(), WaitSpec(wait=60.0)),
     (Run(), RunSpec(run=Invocation(command=("true",)))),

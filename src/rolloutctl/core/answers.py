@@ -66,6 +66,8 @@ class Capabilities:
             when it moved, and kill always moves it: no older write can land after a kill.
         write_timeout_s: the longest time between sending a write and its landing.
         propagation_s: how long until running applications see a write.
+        growth_s: how long the service itself takes to bring a write to everybody, at its own
+            pace; a step that writes must hold so long. 0 where a write holds at once.
     """
 
     weight_step_bp: int = 1
@@ -76,6 +78,7 @@ class Capabilities:
     conditional_write: bool = False
     write_timeout_s: float = 30.0
     propagation_s: float = 0.0
+    growth_s: float = 0.0
 
     @property
     def settle_s(self) -> float:

@@ -18,6 +18,7 @@ from rolloutctl.core.parsing import Parsing
 from rolloutctl.core.playbook import NotifierEntry, Playbook
 from rolloutctl.core.ports import StepContext, capabilities_of, problems_of
 from rolloutctl.core.report import unknown_fix
+from rolloutctl.core.units import format_duration
 
 
 @dataclass(slots=True, kw_only=True)
@@ -191,7 +192,16 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
         fix = f"write a multiple of {step}"
         if can.weight_step_bp == FULL_BP:
             fix = "write switch: canary: it is switched as a whole"
+        if can.growth_s:
+            fix = "write deploy: canary: the service grows it, and cannot be held at a share"
         report.error(parsed.at, message, fix=fix)
+    if new.canary_bp and parsed.step.hold_s < can.growth_s:
+        least = format_duration(can.growth_s)
+        held = format_duration(parsed.step.hold_s)
+        message = (
+            f"{name}: {declared.provider} takes {least} to grow {target}; the step holds {held}"
+        )
+        report.error(parsed.at, message, fix=f"write hold: {least}, or longer")
 
 
 def _check_notifiers(walk: Walk, parsed: ParsedStep, effect: Notify) -> None:

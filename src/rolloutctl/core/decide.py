@@ -138,7 +138,11 @@ def _recover_invocation(key: str, intended: ev.Intended) -> Decision:
 def _outside_killed(view: View) -> Decision | None:
     if view.state.phase is Phase.ROLLING_BACK:
         return None
-    names = [t.name for t in view.state.targets.values() if t.is_outside_killed]
+    names = [
+        f"{t.name} ({t.outside_because})" if t.outside_because else t.name
+        for t in view.state.targets.values()
+        if t.is_outside_killed
+    ]
     if not names:
         return None
     because = f"another hand set {', '.join(names)} to zero; it is not applied again"

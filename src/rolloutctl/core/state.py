@@ -78,6 +78,7 @@ class TargetState:
     drift: Observation | None = None
     is_to_reapply: bool = False
     is_outside_killed: bool = False
+    outside_because: str = ""
     restored_at: datetime | None = None
     is_settled: bool = False
     failures: int = 0

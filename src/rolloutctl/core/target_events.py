@@ -34,6 +34,7 @@ def follow_target(
                 target,
                 drift=None,
                 is_outside_killed=True,
+                outside_because=observation.detail,
                 exposure=observation.exposure,
                 fingerprint=observation.fingerprint,
             )

@@ -9,8 +9,10 @@ and deploys it at once with the strategy `rolloutctl-at-once` (0 minutes, no bak
 Clients need the AppConfig Agent: the plain SDK does not evaluate variants.
 Compare-and-set: `LatestDeploymentNumber` of StartDeployment; every deployment moves it.
 `off`: `enabled: false`; it is the control of a flag whose arms are on and off.
-Cannot: shadow, audience, include, weights finer than 1 %, freeform profiles, growth by
-AWS's own strategies, `verify` (the hash of `split` is not published).
+Without a flag: whole hosted versions of any profile, which AppConfig's own strategy grows
+(`whole.py`); it can be stopped, and neither held nor moved to a share.
+Cannot: shadow, audience, include, weights finer than 1 %, `verify` (the hash of `split` is
+not published).
 """
 
 from rolloutctl.providers.appconfig.adapter import AppConfig

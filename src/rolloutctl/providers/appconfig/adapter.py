@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rolloutctl.clock import Deadline
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
-from rolloutctl.core.exposure import Exposure, describe
+from rolloutctl.core.exposure import FULL_BP, Exposure, describe
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected
@@ -19,11 +20,19 @@ from rolloutctl.providers.appconfig.killing import kill, with_value
 from rolloutctl.providers.appconfig.place import (
     TargetSpec,
     format_address,
+    is_whole,
     parse_address,
     spec_of,
     spec_problems,
 )
 from rolloutctl.providers.appconfig.reading import View, blocking, read, read_document
+from rolloutctl.providers.appconfig.strategy import parse_strategy
+from rolloutctl.providers.appconfig.whole import (
+    apply_whole,
+    kill_whole,
+    read_whole,
+    restore_whole,
+)
 
 if TYPE_CHECKING:
     from rolloutctl.core.observation import ArmCounts, Finding
@@ -52,6 +61,13 @@ class AppConfig:
         """See `core.ports.problems_of`."""
         return spec_problems(spec)
 
+    def capabilities_for(self, target: Target) -> Capabilities:
+        """See `core.ports.capabilities_of`: a whole version has no shares of our choice."""
+        if not is_whole(target):
+            return self.capabilities
+        grows_s = parse_strategy(spec_of(target).strategy).least_hold_s
+        return replace(self.capabilities, weight_step_bp=FULL_BP, growth_s=grows_s)
+
     def address(self, target: Target) -> str:
         """See `Provider.address`."""
         return format_address(target)
@@ -68,7 +84,8 @@ class AppConfig:
 
     def observe(self, target: Target) -> Observation:
         """See `Provider.observe`."""
-        return read(Api(spec_of(target), Deadline(READ_TIMEOUT_S)), target).observation()
+        api = Api(spec_of(target), Deadline(READ_TIMEOUT_S))
+        return (read_whole if is_whole(target) else read)(api, target).observation()
 
     def apply(
         self,
@@ -81,6 +98,8 @@ class AppConfig:
     ) -> Receipt:
         """See `Provider.apply`."""
         api = Api(spec_of(target), Deadline(timeout_s))
+        if is_whole(target):
+            return apply_whole(api, target, exposure, expect=expect)
 
         def wanted(view: View) -> Value:
             return shaped(view.value, exposure, target)
@@ -100,6 +119,9 @@ class AppConfig:
 
         Deploys the very version of the restore point where nothing else changed since.
         """
+        api = Api(spec_of(target), Deadline(timeout_s))
+        if is_whole(target):
+            return restore_whole(api, target, snapshot, expect=expect)
         held = snapshot if isinstance(snapshot, Mapping) else {}
         value, old = held.get("value"), held.get("version")
         if not isinstance(value, dict) or not isinstance(old, str):
@@ -107,12 +129,12 @@ class AppConfig:
                 f"{format_address(target)}: the restore point holds no flag",
                 hint="deploy the right version: aws appconfig start-deployment",
             )
-        api = Api(spec_of(target), Deadline(timeout_s))
         return _change(api, target, lambda _: value, "restore", expect=expect, old=old)
 
     def kill(self, target: Target, *, timeout_s: float) -> Receipt:
         """See `Provider.kill`."""
-        return kill(Api(spec_of(target), Deadline(timeout_s)), target)
+        api = Api(spec_of(target), Deadline(timeout_s))
+        return kill_whole(api, target) if is_whole(target) else kill(api, target)
 
     def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         """Cannot: only the AppConfig Agent evaluates `split`, by a hash nobody published."""

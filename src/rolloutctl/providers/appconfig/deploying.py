@@ -13,9 +13,9 @@ from rolloutctl.clock import SystemClock
 from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unavailable
 from rolloutctl.providers.appconfig.api import Api
 from rolloutctl.providers.appconfig.flag import Value
-from rolloutctl.providers.appconfig.reading import IN_FLIGHT, OURS
+from rolloutctl.providers.appconfig.reading import IN_FLIGHT, OURS, UNDONE
+from rolloutctl.providers.appconfig.strategy import ONCE, Strategy
 
-STRATEGY = "rolloutctl-at-once"
 #: AWS's own strategy for everybody at once; its bake of 10 minutes blocks the next one.
 BAKING_STRATEGY = "AppConfig.AllAtOnce"
 #: Between two looks at a running deployment.
@@ -33,32 +33,42 @@ def strategy_id(api: Api, *, is_kill: bool = False) -> str:
     gets the control as fast, and only the next deployment has to wait for the bake.
     """
     try:
-        return _found(api) or str(
-            api.write(
-                "create_deployment_strategy",
-                Name=STRATEGY,
-                Description="made by rolloutctl: everybody at once, no bake",
-                DeploymentDurationInMinutes=0,
-                FinalBakeTimeInMinutes=0,
-                GrowthFactor=100.0,
-                GrowthType="LINEAR",
-                ReplicateTo="NONE",
-            )["Id"]
-        )
+        return own_strategy_id(api, ONCE)
     except RolloutctlError:
         if is_kill:
             return BAKING_STRATEGY
         raise
 
 
-def _found(api: Api) -> str:
+def own_strategy_id(api: Api, strategy: Strategy) -> str:
+    """Its id: AWS's own, or one found by name and shape, or made: an account may have 20."""
+    if strategy.aws_id:
+        return strategy.aws_id
+    made = (
+        _found(api, strategy)
+        or api.write(
+            "create_deployment_strategy",
+            Name=strategy.name,
+            Description="made by rolloutctl, and used again",
+            DeploymentDurationInMinutes=strategy.minutes,
+            FinalBakeTimeInMinutes=strategy.bake_minutes,
+            GrowthFactor=float(strategy.percent),
+            GrowthType=strategy.growth,
+            ReplicateTo="NONE",
+        )["Id"]
+    )
+    return str(made)
+
+
+def _found(api: Api, strategy: Strategy) -> str:
     token: dict[str, str] = {}
     for _ in range(PAGES_MAX):
         page = api.read("list_deployment_strategies", MaxResults=50, **token)
         for one in page.get("Items", []):
-            shape = (one["DeploymentDurationInMinutes"], one["FinalBakeTimeInMinutes"])
+            minutes = (one["DeploymentDurationInMinutes"], one["FinalBakeTimeInMinutes"])
+            shape = (*minutes, float(one["GrowthFactor"]), one.get("GrowthType", "LINEAR"))
             # SAFETY: by what it does too; somebody may have edited the one with our name.
-            if one["Name"] == STRATEGY and shape == (0, 0) and one["GrowthFactor"] == 100:  # noqa: PLR2004 - percent
+            if one["Name"] == strategy.name and shape == strategy.shape:
                 return str(one["Id"])
         if not page.get("NextToken"):
             return ""
@@ -86,7 +96,28 @@ def deploy(api: Api, version: str, *, latest: int, strategy: str, what: str) -> 
         Rejected: AppConfig rolled it back; the alarm is named.
         Unavailable: started, but not seen to be in force in time.
     """
-    started = api.write(
+    started = _started(api, version, latest=latest, strategy=strategy, what=what)
+    number = int(started["DeploymentNumber"])
+    _raise_if_undone(wait(api, number, started), number)
+    return number
+
+
+def begin(api: Api, version: str, *, latest: int, strategy: str, what: str) -> int:
+    """Starts a deployment that AppConfig grows, and waits for nobody. Its number.
+
+    Raises as `deploy`, where AppConfig took it back at once.
+    """
+    started = _started(api, version, latest=latest, strategy=strategy, what=what)
+    number = int(started["DeploymentNumber"])
+    if started["State"] in UNDONE:
+        _raise_if_undone(started, number)
+    return number
+
+
+def _started(
+    api: Api, version: str, *, latest: int, strategy: str, what: str
+) -> dict[str, Any]:  # Any: AWS's answer
+    return api.write(
         "start_deployment",
         **api.place,
         DeploymentStrategyId=strategy,
@@ -95,11 +126,11 @@ def deploy(api: Api, version: str, *, latest: int, strategy: str, what: str) -> 
         LatestDeploymentNumber=latest,
         Description=_described(what),
     )
-    number = int(started["DeploymentNumber"])
-    seen = wait(api, number, started)
+
+
+def _raise_if_undone(seen: dict[str, Any], number: int) -> None:  # Any: AWS's answer
     if seen["State"] not in {"COMPLETE", "BAKING"}:
         raise Rejected(f"deployment {number} is {seen['State']}: {why_undone(seen)}", hint=_UNDO)
-    return number
 
 
 _UNDO = (
@@ -123,6 +154,24 @@ def wait(api: Api, number: int, seen: dict[str, Any]) -> dict[str, Any]:  # Any:
         except (Unavailable, NotFound):
             continue  # it was started: the deadline ends this, not one lost look
     return seen
+
+
+def stop_ours(api: Api, flight: dict[str, Any]) -> bool:  # Any: AWS's answer
+    """Stops a deployment of ours and waits until AppConfig has taken it back.
+
+    False, and nothing is stopped, where it is another profile's or somebody else's.
+    """
+    is_profile = flight.get("ConfigurationProfileId") == api.profile["ConfigurationProfileId"]
+    if not is_profile or not str(flight.get("Description", "")).startswith(OURS):
+        return False
+    number = int(flight["DeploymentNumber"])
+    if flight["State"] != "ROLLING_BACK":
+        # Without AllowRevert a baking deployment cannot be stopped.
+        flight = api.write(
+            "stop_deployment", **api.place, DeploymentNumber=number, AllowRevert=True
+        )
+    wait(api, number, flight)
+    return True
 
 
 def why_undone(deployment: dict[str, Any]) -> str:  # Any: AWS's answer

@@ -9,10 +9,10 @@ from rolloutctl.core.answers import Receipt
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict
 from rolloutctl.providers.appconfig.api import Api
-from rolloutctl.providers.appconfig.deploying import deploy, new_version, strategy_id, wait
+from rolloutctl.providers.appconfig.deploying import deploy, new_version, stop_ours, strategy_id
 from rolloutctl.providers.appconfig.flag import killed
 from rolloutctl.providers.appconfig.place import format_address, spec_of
-from rolloutctl.providers.appconfig.reading import OURS, View, blocking, read
+from rolloutctl.providers.appconfig.reading import View, blocking, read
 
 
 def kill(api: Api, target: Target) -> Receipt:
@@ -47,19 +47,10 @@ def _cleared(api: Api, view: View, target: Target) -> View:
     flight = view.in_flight
     if flight is None:
         return view
-    is_profile = flight.get("ConfigurationProfileId") == spec_of(target).profile
-    is_ours = is_profile and str(flight.get("Description", "")).startswith(OURS)
-    if not is_ours:
+    if not stop_ours(api, flight):
         raise Conflict(
             f"{format_address(target)} cannot be killed now: {blocking(flight)}; it is not ours",
             hint="stop it if that is right, then kill again: aws appconfig stop-deployment"
             f" --deployment-number {flight['DeploymentNumber']} --allow-revert …",
         )
-    number = int(flight["DeploymentNumber"])
-    if flight["State"] != "ROLLING_BACK":
-        flight = api.write(
-            "stop_deployment", **api.place, DeploymentNumber=number, AllowRevert=True
-        )
-    # BAKING cannot follow a stop; what rolls back is waited out.
-    wait(api, number, flight)
     return read(api, target)

@@ -15,7 +15,7 @@ from rolloutctl.core.target import Target
 from rolloutctl.errors import NotFound, Rejected
 from rolloutctl.providers.appconfig.api import Api
 from rolloutctl.providers.appconfig.flag import Value, served
-from rolloutctl.providers.appconfig.place import format_address, spec_of
+from rolloutctl.providers.appconfig.place import format_address, is_whole, spec_of
 
 #: Deployments of an environment on one page; AWS's own maximum. Newest first.
 PAGE = 50
@@ -27,6 +27,23 @@ IN_FLIGHT = frozenset({"DEPLOYING", "BAKING", "VALIDATING", "ROLLING_BACK"})
 UNDONE = frozenset({"ROLLED_BACK", "REVERTED"})
 #: How each of our deployments is described; by it we know our own.
 OURS = "rolloutctl: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployments:
+    """What the environment's newest deployments say of one profile.
+
+    Attributes:
+        latest: the newest deployment's number, whoever's.
+        deployment: the profile's newest deployment that was not undone.
+        in_flight: the environment's deployment that blocks the next one, or None.
+        undone: the environment's newest deployment if it is the profile's and was undone.
+    """
+
+    latest: int
+    deployment: dict[str, Any]  # Any: AWS's answer as boto3 gives it
+    in_flight: dict[str, Any] | None
+    undone: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +126,7 @@ def value_of(document: Value, target: Target) -> Value:
     return found
 
 
-def read(api: Api, target: Target) -> View:
+def look(api: Api, target: Target) -> Deployments:
     """Looks. Raises `NotFound` if nothing was ever deployed, and the mapped errors."""
     items = api.read("list_deployments", **api.place, MaxResults=PAGE).get("Items", [])
     looked: dict[int, dict[str, Any]] = {}  # Any: as above
@@ -130,11 +147,30 @@ def read(api: Api, target: Target) -> View:
             f" {LOOKS_MAX} deployments",
             hint="deploy its document once: aws appconfig start-deployment",
         )
-    return View(
+    return Deployments(
         latest=items[0]["DeploymentNumber"],
         deployment=deployment,
         in_flight=in_flight,
-        document=read_document(api, str(deployment["ConfigurationVersion"])),
+        undone=_undone(api, items[0], target),
+    )
+
+
+def _undone(api: Api, newest: dict[str, Any], target: Target) -> dict[str, Any] | None:
+    """Only where whole versions are deployed: a flag's own writes see their end themselves."""
+    if newest["State"] not in UNDONE or not is_whole(target):
+        return None
+    found = api.read("get_deployment", **api.place, DeploymentNumber=newest["DeploymentNumber"])
+    return found if found["ConfigurationProfileId"] == spec_of(target).profile else None
+
+
+def read(api: Api, target: Target) -> View:
+    """Looks, and reads the document in force. Raises as `look`."""
+    seen = look(api, target)
+    return View(
+        latest=seen.latest,
+        deployment=seen.deployment,
+        in_flight=seen.in_flight,
+        document=read_document(api, str(seen.deployment["ConfigurationVersion"])),
         target=target,
     )
 
