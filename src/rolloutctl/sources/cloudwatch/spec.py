@@ -11,7 +11,7 @@ from rolloutctl.core.units import DurationS, doc, key
 TIMEOUT_MAX_S = 120.0
 #: Dimensions of one metric; the limit of CloudWatch since 2022.
 DIMENSIONS_MAX = 30
-REGIONS_MAX = 20
+REGIONS_MAX = 10
 #: Periods finer than a minute, of high-resolution metrics; others are whole minutes.
 #: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
 FINE_PERIODS_S = (1.0, 5.0, 10.0, 20.0, 30.0)
