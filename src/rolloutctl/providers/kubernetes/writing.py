@@ -31,7 +31,7 @@ from rolloutctl.providers.kubernetes.readiness import (
     reclaim,
 )
 from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, Strategy
-from rolloutctl.providers.kubernetes.undoing import raise_if_gone
+from rolloutctl.providers.kubernetes.undoing import raise_if_gone, unmoved
 
 if TYPE_CHECKING:
     from rolloutctl.core.observation import Finding
@@ -154,13 +154,13 @@ def write_zero(api: Api, target: Target, strategy: Strategy) -> Receipt:
     path = strategy.path(api.spec)
     judged: object = None
     begun = ""
-    for _ in range(TRIES_MAX):
+    for number in range(TRIES_MAX):
         value = api.get(path)
         change = strategy.to_zero(value, target)
         if change.patch and judged != (change, _unnoted(value)):
             begun = _bring_up(api, strategy, value, change) or begun
             judged = (change, _unnoted(value))
-        patch = [*tested(value), *_fence(value), *_unnoted(value), *change.patch]
+        patch = [*unmoved(value, number), *_fence(value), *_unnoted(value), *change.patch]
         try:
             written = api.patch(path, patch)
         except Moved as moved:
@@ -186,7 +186,7 @@ def _write(
     change_of, guard = work
     path = strategy.path(api.spec)
     judged = begun = ""
-    for _ in range(TRIES_MAX):
+    for number in range(TRIES_MAX):
         seen = strategy.seen(api.get(path), target)
         _raise_if_moved(seen, target, expect)
         change = change_of(seen)
@@ -198,7 +198,7 @@ def _write(
             begun = guard(change, seen) or begun
             judged = version_of(seen)
         try:
-            patch = [*tested(seen.value), *_unnoted(seen.value), *change.patch]
+            patch = [*unmoved(seen.value, number), *_unnoted(seen.value), *change.patch]
             written = api.patch(path, patch)
         except Moved as moved:
             _raise_if_same(api, path, seen.value, moved)

@@ -24,7 +24,7 @@ from rolloutctl.providers.kubernetes.readiness import (
     wait_until,
 )
 from rolloutctl.providers.kubernetes.strategy import Change, Permission, Seen, Side
-from rolloutctl.providers.kubernetes.undoing import BACK_TRIES_MAX, fence_of
+from rolloutctl.providers.kubernetes.undoing import BACK_TRIES_MAX, fence_of, unmoved
 
 #: Until all slices agree; the slowest seen on a real server was 35 ms.
 SETTLE_S = 8.0
@@ -124,17 +124,13 @@ class ServiceSwitch:
             rest = f", nor has {_words(before)}" if before else ""
             return f"{who}{rest}: the Service is empty"
         now = value
-        for _ in range(BACK_TRIES_MAX):
+        for number in range(BACK_TRIES_MAX):
             # A kill that came after this write has its own fence, and looks after itself.
             if _selector(now) != wanted or fence_of(now) != fence_of(value):
                 return f"{who}, and somebody else changed the Service meanwhile"
-            version = now["metadata"]["resourceVersion"]
-            back = [
-                {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-                {"op": "replace", "path": "/spec/selector", "value": dict(before)},
-            ]
+            back = {"op": "replace", "path": "/spec/selector", "value": dict(before)}
             try:
-                api.patch(self.path(api.spec), back)
+                api.patch(self.path(api.spec), [*unmoved(now, number), back])
             except Moved:
                 now = api.get(self.path(api.spec))
             else:
