@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo regression test check clean unleash-lab launchdarkly-lab kubernetes-lab
+.PHONY: help demo regression test check clean unleash-lab launchdarkly-lab kubernetes-lab appconfig-lab
 
 help:
 	@echo "make demo        a whole rollout on this machine, less than a minute; the first time half a minute more"
@@ -17,6 +17,7 @@ help:
 	@echo "make unleash-lab a real Unleash on this machine to play with, until Ctrl-C"
 	@echo "make launchdarkly-lab  a stand-in for LaunchDarkly and the real SDK, until Ctrl-C"
 	@echo "make kubernetes-lab  a stand-in for a cluster, with kubectl if you like, until Ctrl-C"
+	@echo "make appconfig-lab  a stand-in for AWS AppConfig, until Ctrl-C"
 	@echo "make check       format, lint, types, import contracts, budgets"
 	@echo "make clean       remove the virtual environment and every cache"
 
@@ -36,6 +37,9 @@ unleash-lab: $(VENV)/.installed
 
 kubernetes-lab: $(VENV)/.installed
 	@$(BIN)/python scripts/kubernetes_lab.py
+
+appconfig-lab: $(VENV)/.installed
+	@$(BIN)/python scripts/appconfig_lab.py
 
 launchdarkly-lab: $(VENV)/.installed
 	@$(BIN)/python scripts/launchdarkly_lab.py
