@@ -52,7 +52,8 @@ every_playbook = pytest.mark.parametrize("path", READY, ids=lambda path: path.na
 def _inputs_of(path):
     """What has no default: ids that nobody else's account has."""
     ids = {"application": "abc1234", "environment": "def5678", "profile": "ghi9012"}
-    return ids if path.name.startswith("appconfig") else {}
+    versions = {"deployed": "12", "new": "13"} if "prompt" in path.name else {}
+    return ids | versions if path.name.startswith("appconfig") else {}
 
 
 def _load(path):
@@ -185,6 +186,7 @@ def _shares(playbook):
     own = {
         "shadow": lambda _spec: 0,
         "canary": lambda spec: spec.canary,
+        "deploy": lambda _spec: 10_000,
         "experiment": lambda spec: spec.experiment.canary_bp,
     }
     return [own[step.kind](step.spec) for step in playbook.steps if step.kind in own]
