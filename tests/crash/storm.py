@@ -230,6 +230,10 @@ class Storm:
                 continue
             code = run.end()
             self.tally.ends[f"{self.scenario} {code}"] += 1
+            # A kill command drives what it has fenced: whoever starts beside it has no say.
+            is_killers = self.scenario is Scenario.KILL and code == ExitCode.CONFLICT
+            if is_killers and "is driven by" in run.err:
+                return
             if code != EXIT_CODES[self.scenario]:
                 self._violation(f"exit {code}: {run.err[-400:]}")
             return
