@@ -24,6 +24,7 @@ from e2e.real_command import Place, served
 from rolloutctl.clock import SystemClock, monotonic_s
 from rolloutctl.core import events as ev
 from rolloutctl.core.effects import Expose, Restore
+from rolloutctl.errors import ExitCode
 from rolloutctl.store.sqlite import SqliteJournal
 
 ROLLOUT = "r-1"
