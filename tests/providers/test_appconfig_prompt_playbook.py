@@ -58,7 +58,7 @@ class Live:
         inputs.append(f"prometheus={self.prometheus.url}")
         words = [word for one in inputs for word in ("--input", one)]
         running = self.place.spawn("start", self.playbook, "--auto", "--output", "ndjson", *words)
-        until(lambda: len(self.states()) > 1 or running.process.poll() is not None, "it began")
+        until(lambda: "Applied" in running.out or running.process.poll() is not None, "it began")
         self.world.advance(13 * MINUTES)
         return running
 
@@ -133,9 +133,7 @@ def test_a_kill_from_another_process_stops_the_growth(live):
 
 def test_a_driver_that_dies_in_mid_growth_is_taken_over(live):
     """The next one finds the deployment, judges on, and can still stop it."""
-    running = live.start()
-    until(lambda: "Applied" in running.out, "the write is known to have landed")
-    running.stop()
+    live.start().stop()
     live.sessions.failing["2"] = 0.6
 
     def gone_back():
