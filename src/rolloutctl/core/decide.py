@@ -138,14 +138,13 @@ def _recover_invocation(key: str, intended: ev.Intended) -> Decision:
 def _outside_killed(view: View) -> Decision | None:
     if view.state.phase is Phase.ROLLING_BACK:
         return None
-    names = [
-        f"{t.name} ({t.outside_because})" if t.outside_because else t.name
-        for t in view.state.targets.values()
-        if t.is_outside_killed
-    ]
-    if not names:
+    killed = [t for t in view.state.targets.values() if t.is_outside_killed]
+    if not killed:
         return None
-    because = f"another hand set {', '.join(names)} to zero; it is not applied again"
+    names = ", ".join(t.name for t in killed)
+    how = "; ".join(t.outside_because for t in killed if t.outside_because)
+    said = f" ({how})" if how else ""
+    because = f"another hand set {names} to zero{said}; it is not applied again"
     return _go_back(Cause.OUTSIDE_KILL, because)
 
 
