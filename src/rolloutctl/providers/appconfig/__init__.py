@@ -11,7 +11,7 @@ Compare-and-set: `LatestDeploymentNumber` of StartDeployment; every deployment m
 `off`: `enabled: false`; it is the control of a flag whose arms are on and off.
 Without a flag: whole hosted versions of any profile, which AppConfig's own strategy grows
 (`whole.py`); it can be stopped, and neither held nor moved to a share.
-Cannot: shadow, audience, include, weights finer than 1 %, `verify` (the hash of `split` is
+Cannot: shadow, audience, include, weights finer than 1 %, `verify` of flags (the hash of `split` is
 not published).
 """
 

@@ -66,7 +66,10 @@ class AppConfig:
         if not is_whole(target):
             return self.capabilities
         grows_s = parse_strategy(spec_of(target).strategy).least_hold_s
-        return replace(self.capabilities, weight_step_bp=FULL_BP, growth_s=grows_s)
+        taken_s = PROPAGATION_S + grows_s
+        return replace(
+            self.capabilities, weight_step_bp=FULL_BP, growth_s=grows_s, propagation_s=taken_s
+        )
 
     def address(self, target: Target) -> str:
         """See `Provider.address`."""
@@ -137,8 +140,13 @@ class AppConfig:
         return kill_whole(api, target) if is_whole(target) else kill(api, target)
 
     def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
-        """Cannot: only the AppConfig Agent evaluates `split`, by a hash nobody published."""
-        del units, timeout_s
+        """See `Provider.sample`; of a flag only AWS's Agent knows, by a hash nobody published."""
+        if is_whole(target):
+            from rolloutctl.providers.appconfig.sampling import (  # noqa: PLC0415 - not on kill
+                sample_whole,
+            )
+
+            return sample_whole(Api(spec_of(target), Deadline(timeout_s)), target, units)
         raise Rejected(
             f"{format_address(target)}: appconfig cannot be sampled; only AWS's Agent splits units",
             hint="compare the arms' own request counts: a gate of kind sample-ratio",

@@ -26,6 +26,7 @@ READ_TIMEOUT_S = 10.0
 CLIENTS_MAX = 16
 #: Where AWS throttles and does not say for how long.
 THROTTLED_S = 2.0
+_DATA = "appconfigdata"
 _THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "Throttling"})
 _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER = 404, 409, 429, 500
 _DENIED = frozenset({401, 403})
@@ -57,8 +58,17 @@ class Api:
         """Calls what changes something. Raises the mapped errors."""
         return self._call(operation, parameters, is_write=True)
 
+    def data(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Calls the data plane, as an application does. Raises the mapped errors."""
+        return self._call(operation, parameters, is_write=False, service=_DATA)
+
     def _call(
-        self, operation: str, parameters: dict[str, Any], *, is_write: bool
+        self,
+        operation: str,
+        parameters: dict[str, Any],
+        *,
+        is_write: bool,
+        service: str = "appconfig",
     ) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow
 
@@ -66,7 +76,7 @@ class Api:
             raise Unavailable(f"no time was left for AppConfig's {operation}")
         try:
             left_s = max(1, math.ceil(min(READ_TIMEOUT_S, self._deadline.remaining_s)))
-            client = _client_of(self._spec.region, self._spec.endpoint, left_s)
+            client = _client_of(self._spec.region, self._spec.endpoint, left_s, service)
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:
             refusal = _refusal(error.response, operation, is_write=is_write)
@@ -79,7 +89,7 @@ class Api:
 
 
 @functools.lru_cache(maxsize=CLIENTS_MAX)
-def _client_of(region: str, endpoint: str, timeout_s: int) -> Any:
+def _client_of(region: str, endpoint: str, timeout_s: int, service: str = "appconfig") -> Any:
     """A client; kept, because making one takes as long as several calls.
 
     It refreshes a role's credentials by itself; others are read again after a refusal.
@@ -96,7 +106,7 @@ def _client_of(region: str, endpoint: str, timeout_s: int) -> Any:
     shared = botocore.session.Session()
     shared.register_component("data_loader", _loader())
     session = boto3.session.Session(region_name=region or None, botocore_session=shared)
-    return session.client("appconfig", endpoint_url=endpoint or None, config=config)
+    return session.client(service, endpoint_url=endpoint or None, config=config)
 
 
 @functools.lru_cache(maxsize=1)
