@@ -211,7 +211,7 @@ _rolloutctl() {
             /report)
                 _rolloutctl_offer < <(printf '%s\n' --format --out --force --store --help) ;;
             /kill)
-                _rolloutctl_offer < <(printf '%s\n' --to --shadow --playbook --all --input --reason --store --output --help) ;;
+                _rolloutctl_offer < <(printf '%s\n' --to --shadow --playbook --all --stop-foreign --input --reason --store --output --help) ;;
             /tick)
                 _rolloutctl_offer < <(printf '%s\n' --store --output --help) ;;
             /agent)

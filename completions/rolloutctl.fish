@@ -268,6 +268,7 @@ complete -c rolloutctl -n '__rolloutctl_at kill' -l to -d 'The safe arm\'s value
 complete -c rolloutctl -n '__rolloutctl_at kill' -l shadow -d 'With an address: its shadow flag.' -x
 complete -c rolloutctl -n '__rolloutctl_at kill' -l playbook -d 'Every target of a playbook.' -x -k -a '(__fish_complete_suffix .yaml; __fish_complete_suffix .yml)'
 complete -c rolloutctl -n '__rolloutctl_at kill' -l all -d 'Every open rollout of the store; asks on a terminal.'
+complete -c rolloutctl -n '__rolloutctl_at kill' -l stop-foreign -d 'With an address: somebody else\'s deployment too.'
 complete -c rolloutctl -n '__rolloutctl_at kill' -l input -s i -d 'Sets an input; repeatable.' -x -a '(__rolloutctl_asks input)'
 complete -c rolloutctl -n '__rolloutctl_at kill' -l reason -d 'Why; recorded in the journal.' -x
 complete -c rolloutctl -n '__rolloutctl_at kill' -l store -d 'The journal\'s file. Default: $ROLLOUTCTL_STORE, else the platform\'s state directory.' -x -a '(__fish_complete_path (commandline -ct))'

@@ -54,8 +54,21 @@ def test_a_strangers_deployment_is_named_and_never_stopped(world):
 
     assert "DEPLOYING (weekly sync) since 2027-01-15 08:00:00Z" in caught.value.message
     assert "until 08:30:00Z" in caught.value.message
-    assert "--deployment-number 3" in caught.value.hint
+    assert "--stop-foreign" in caught.value.hint
     assert states(world)[3] == "DEPLOYING"
+
+
+def test_a_strangers_deployment_is_stopped_where_that_was_said(world):
+    """And the account names it; then the control serves everybody."""
+    serve(world, 2_500)
+    world.deploy(world.served(), strategy=CANARY, description="weekly sync")
+
+    receipt = world.provider.stopping_foreign().kill(world.target, timeout_s=5)
+
+    assert "stopped deployment 3" in receipt.changed
+    assert "weekly sync" in receipt.changed
+    assert states(world)[3] in {"ROLLED_BACK", "REVERTED"}
+    assert world.provider.observe(world.target).exposure == split(0)
 
 
 def test_a_deployment_of_ours_in_flight_is_stopped_and_control_deployed(world):

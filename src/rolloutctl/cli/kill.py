@@ -13,6 +13,9 @@ from rolloutctl.errors import ExitCode, UsageError
 from rolloutctl.ui.console import Console, Output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rolloutctl.core.ports import Provider
     from rolloutctl.runner.kill import KillOrder
 
 #: Name of the one target of a bare address in reports.
@@ -37,6 +40,10 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     every: Annotated[
         bool, typer.Option("--all", help="Every open rollout of the store; asks on a terminal.")
     ] = False,
+    stop_foreign: Annotated[
+        bool,
+        typer.Option("--stop-foreign", help="With an address: somebody else's deployment too."),
+    ] = False,
     given: InputOption = None,
     reason: ReasonOption = "",
     store: StoreOption = "",
@@ -49,11 +56,18 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
     Example: rolloutctl kill flagd-file:///etc/flags.json#llm-model --to gpt-4
     """
     _raise_unless_one(subject, playbook, every=every)
+    if stop_foreign and "://" not in subject:
+        raise UsageError(
+            "--stop-foreign goes with an address: whose deployment is stopped must be clear",
+            hint="rolloutctl kill ADDRESS --to ARM --stop-foreign",
+        )
     console = Console(output=output)
     if "://" in subject:
         from rolloutctl.cli.kill_address import kill_address  # noqa: PLC0415 - this path only
 
         order = _order_of(subject, to, shadow=shadow)
+        if stop_foreign:
+            order = order._replace(provider=_stopping_foreign(order.provider))
         return kill_address(console, order, store=store, reason=reason)
     # Everything but a bare address needs the playbook's language.
     from rolloutctl.cli import kill_rollouts  # noqa: PLC0415 - costs time an address has not
@@ -77,6 +91,16 @@ def _raise_unless_one(subject: str, playbook: Path | None, *, every: bool) -> No
             "kill needs exactly one of a rollout, an address, --playbook FILE, or --all",
             hint="rolloutctl kill flagd-file:///etc/flags.json#llm-model --to gpt-4",
         )
+
+
+def _stopping_foreign(provider: Provider) -> Provider:
+    """The provider as one that stops what others have under way. Raises `UsageError`."""
+    own: Callable[[], Provider] | None = getattr(provider, "stopping_foreign", None)
+    if own is None:
+        raise UsageError(
+            f"{provider.name} has nothing of others to stop", hint="leave --stop-foreign out"
+        )
+    return own()
 
 
 def _order_of(address: str, to: str, *, shadow: str) -> KillOrder:

@@ -115,6 +115,14 @@ class CleansUp(Protocol):
         ...
 
 
+class StopsForeign(Protocol):
+    """A provider whose kill can be in the way of somebody else's work; optional."""
+
+    def stopping_foreign(self) -> Provider:
+        """The same provider; its kill also stops what is not ours, and says what it was."""
+        ...
+
+
 class NamesMetrics(Protocol):
     """A source that knows the names of its metrics; optional, for plan's typos."""
 

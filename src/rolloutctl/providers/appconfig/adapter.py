@@ -57,6 +57,9 @@ class AppConfig:
     )
     TargetSpec: ClassVar[type] = TargetSpec
 
+    def __init__(self, *, stops_foreign: bool = False) -> None:
+        self._stops_foreign = stops_foreign
+
     def problems(self, spec: place.TargetSpec) -> Sequence[tuple[str, str, str]]:
         """See `core.ports.problems_of`."""
         return spec_problems(spec)
@@ -137,7 +140,12 @@ class AppConfig:
     def kill(self, target: Target, *, timeout_s: float) -> Receipt:
         """See `Provider.kill`."""
         api = Api(spec_of(target), Deadline(timeout_s))
-        return kill_whole(api, target) if is_whole(target) else kill(api, target)
+        work = kill_whole if is_whole(target) else kill
+        return work(api, target, stops_foreign=self._stops_foreign)
+
+    def stopping_foreign(self) -> AppConfig:
+        """See `core.ports.StopsForeign`."""
+        return AppConfig(stops_foreign=True)
 
     def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
         """See `Provider.sample`; of a flag only AWS's Agent knows, by a hash nobody published."""

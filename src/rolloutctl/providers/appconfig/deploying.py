@@ -156,13 +156,20 @@ def wait(api: Api, number: int, seen: dict[str, Any]) -> dict[str, Any]:  # Any:
     return seen
 
 
-def stop_ours(api: Api, flight: dict[str, Any]) -> bool:  # Any: AWS's answer
+def stop_ours(
+    api: Api,
+    flight: dict[str, Any],  # Any: AWS's answer
+    *,
+    is_any: bool = False,
+) -> bool:
     """Stops a deployment of ours and waits until AppConfig has taken it back.
 
-    False, and nothing is stopped, where it is another profile's or somebody else's.
+    False, and nothing is stopped, where it is another profile's or somebody else's, unless
+    `is_any` says that whoever kills was told to stop those too.
     """
     is_profile = flight.get("ConfigurationProfileId") == api.profile["ConfigurationProfileId"]
-    if not is_profile or not str(flight.get("Description", "")).startswith(OURS):
+    is_ours = is_profile and str(flight.get("Description", "")).startswith(OURS)
+    if not is_ours and not is_any:
         return False
     number = int(flight["DeploymentNumber"])
     if flight["State"] != "ROLLING_BACK":

@@ -15,12 +15,12 @@ from rolloutctl.providers.appconfig.place import format_address, spec_of
 from rolloutctl.providers.appconfig.reading import View, blocking, read
 
 
-def kill(api: Api, target: Target) -> Receipt:
+def kill(api: Api, target: Target, *, stops_foreign: bool = False) -> Receipt:
     """Deploys the control, even where it is served already: the version must move.
 
-    Raises: `Conflict` where somebody else's deployment is in the way; it is not stopped.
+    Raises: `Conflict` where somebody else's deployment is in the way, unless it may be stopped.
     """
-    view = _cleared(api, read(api, target), target)
+    view, stopped = _cleared(api, read(api, target), target, stops_foreign=stops_foreign)
     document = with_value(view, killed(view.value, target))
     version = str(view.deployment["ConfigurationVersion"])
     if document != view.document:
@@ -29,7 +29,7 @@ def kill(api: Api, target: Target) -> Receipt:
     number = deploy(api, version, latest=view.latest, strategy=strategy, what="kill")
     return Receipt(
         version=f"{number}.{number}",
-        changed=f"deployment {number}: version {version}, the control for everybody",
+        changed=f"{stopped}deployment {number}: version {version}, the control for everybody",
         untouched="other variants stay in the document, reached by nobody",
     )
 
@@ -42,15 +42,15 @@ def with_value(view: View, value: object) -> dict[str, object]:
     }
 
 
-def _cleared(api: Api, view: View, target: Target) -> View:
-    """The environment free for the next deployment: ours is stopped and waited out."""
+def _cleared(api: Api, view: View, target: Target, *, stops_foreign: bool) -> tuple[View, str]:
+    """The environment free for the next deployment, and what was stopped for that."""
     flight = view.in_flight
     if flight is None:
-        return view
-    if not stop_ours(api, flight):
+        return view, ""
+    if not stop_ours(api, flight, is_any=stops_foreign):
         raise Conflict(
             f"{format_address(target)} cannot be killed now: {blocking(flight)}; it is not ours",
-            hint="stop it if that is right, then kill again: aws appconfig stop-deployment"
-            f" --deployment-number {flight['DeploymentNumber']} --allow-revert …",
+            hint="if that may be stopped: rolloutctl kill"
+            f" '{format_address(target)}' --to {target.control.value} --stop-foreign",
         )
-    return read(api, target)
+    return read(api, target), f"stopped {blocking(flight)}; "

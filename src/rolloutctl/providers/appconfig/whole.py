@@ -190,10 +190,10 @@ def restore_whole(
     )
 
 
-def kill_whole(api: Api, target: Target) -> Receipt:
+def kill_whole(api: Api, target: Target, *, stops_foreign: bool = False) -> Receipt:
     """Deploys the control at once, even where it is in force: the version must move."""
     version = version_of(target.control)
-    view, stopped = _cleared(api, read_whole(api, target))
+    view, stopped = _cleared(api, read_whole(api, target), stops_foreign=stops_foreign)
     used = strategy_id(api, is_kill=True)
     number = deploy(api, version, latest=view.seen.latest, strategy=used, what="kill")
     said = f"deployment {number}: version {version}, the control for everybody"
@@ -210,12 +210,12 @@ def _expected(view: WholeView, expect: str | None) -> WholeView:
     return view
 
 
-def _cleared(api: Api, view: WholeView) -> tuple[WholeView, str]:
+def _cleared(api: Api, view: WholeView, *, stops_foreign: bool = False) -> tuple[WholeView, str]:
     """The environment free for the next deployment, and what was stopped for that."""
     flight = view.seen.in_flight
     if flight is None:
         return view, ""
-    if not stop_ours(api, flight):
+    if not stop_ours(api, flight, is_any=stops_foreign):
         raise _in_the_way(view)
     return read_whole(api, view.target), f"stopped deployment {flight['DeploymentNumber']}"
 
