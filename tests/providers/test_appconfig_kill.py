@@ -169,3 +169,16 @@ def test_the_probe_refuses_while_a_deployment_bakes(world):
 
     [refused] = [one for one in found if one.severity is Severity.REFUSE]
     assert "BAKING" in refused.message
+
+
+def test_a_service_that_lists_the_oldest_deployment_first_is_understood(world):
+    """AWS lists the newest first; an emulator was seen to do the opposite."""
+    listed = world.aws.ListDeployments
+    world.aws.ListDeployments = lambda **given: {
+        **listed(**given),
+        "Items": listed(**given)["Items"][::-1],
+    }
+    for bp in (500, 2_500):
+        serve(world, bp)
+
+    assert world.provider.observe(world.target).exposure == split(2_500)

@@ -128,7 +128,9 @@ def value_of(document: Value, target: Target) -> Value:
 
 def look(api: Api, target: Target) -> Deployments:
     """Looks. Raises `NotFound` if nothing was ever deployed, and the mapped errors."""
-    items = api.read("list_deployments", **api.place, MaxResults=PAGE).get("Items", [])
+    found = api.read("list_deployments", **api.place, MaxResults=PAGE).get("Items", [])
+    # AWS lists the newest first; an emulator was seen to list the oldest first.
+    items = sorted(found, key=lambda one: -int(one["DeploymentNumber"]))
     looked: dict[int, dict[str, Any]] = {}  # Any: as above
     deployment = in_flight = None
     for item in items[:LOOKS_MAX]:
