@@ -225,7 +225,6 @@ WRONG = [
     ("{wait: 10m}", "{}", "{}", "no key says", "canary"),
     ("{wait: 10m}", "wait", "wait\n", "a step needs keys", "canary: 5%"),
     ("{wait: 10m}", "{wait: 10m, notify: a}", "notify: a", "cannot be both", "two steps"),
-    ("{wait: 10m}", "{deploy: fast}", "deploy", "reserved", "canary"),
     ("{wait: 10m}", "{wait: 10m, hold: 1h}", "1h}", "wait is the hold", "remove"),
     ("{wait: 10m}", "{wait: 10m, hold: x}", "x}", "a duration is", "90s"),
     ("{wait: 10m}", "{wait: 10m, target: lm}", "lm}", "unknown target 'lm'", "llm?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from providers.appconfig_whole_worlds import LINEAR, WholeWorld
-from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld
+from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld, pct, variant
 from rolloutctl.core.exposure import FULL_BP, split
 from rolloutctl.errors import Rejected, Unauthorized
 
@@ -70,11 +70,48 @@ def test_a_version_of_neither_arm_is_other(make):
     assert (found.other, dict(found.arms)) == (20, {"control": 0, "canary": 0})
 
 
-def test_a_flag_cannot_be_asked_for(make):
-    """Its split is the Agent's."""
-    world = make(AppConfigWorld("variants"))
+@pytest.mark.parametrize("kind", ["variants", "switch"])
+def test_a_flags_rules_are_evaluated_over_units(make, kind):
+    """A quarter of ten thousand, within six standard deviations, and it is said by whom."""
+    world = make(AppConfigWorld(kind))
+    world.provider.apply(world.target, split(2_500), key="k", expect=None, timeout_s=TIMEOUT_S)
 
-    with pytest.raises(Rejected, match="only AWS's Agent splits units"):
+    found = sample(world, units=10_000)
+
+    assert abs(dict(found.arms)["canary"] - 2_500) < 260
+    assert sum(dict(found.arms).values()) == 10_000
+    assert "evaluated by rolloutctl" in found.evaluated_by
+    assert found.context == ("userId",)
+
+
+def test_it_is_the_data_plane_that_is_asked(make):
+    """The control plane's word is 25 %, and applications get the version before."""
+    world = make(AppConfigWorld("variants"))
+    world.provider.apply(world.target, split(2_500), key="k", expect=None, timeout_s=TIMEOUT_S)
+    world.aws.behind = 1
+
+    assert dict(sample(world).arms) == {"control": 1_000, "canary": 0}
+
+
+def test_a_third_variant_is_other_and_what_rules_read_is_named(make):
+    """Made-up units carry only the key of the split."""
+    world = make(AppConfigWorld("variants"))
+    gold = {**variant("mini"), "rule": '(or (eq $tier "gold") (split pct::10 by::$userId))'}
+    world.become({"_variants": [gold, variant("claude", pct(30)), variant("gpt-4")]})
+
+    found = sample(world, units=10_000)
+
+    assert abs(found.other - 1_000) < 200
+    assert abs(dict(found.arms)["canary"] - 2_000) < 250
+    assert found.missing == ("tier",)
+
+
+def test_a_rule_that_we_do_not_know_is_refused(make):
+    """Not guessed."""
+    world = make(AppConfigWorld("variants"))
+    world.become({"_variants": [variant("claude", "(later $at 3)"), variant("gpt-4")]})
+
+    with pytest.raises(Rejected, match=r"\(later …\) is not evaluated here"):
         sample(world)
 
 

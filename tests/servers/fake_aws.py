@@ -108,6 +108,8 @@ class Fake(ThreadingHTTPServer):
         self.muted, self.calls, self.violations = set(), [], []
         self.ids, self.fault, self.fault_on = itertools.count(1), None, frozenset()
         self.moment = 1_800_000_000.0
+        self.oldest_first = False  # as an emulator was seen to list versions
+        self.behind = 0  # so many sessions yet get the deployment before
         self.clock = clock or self.now
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -195,7 +197,7 @@ class Fake(ThreadingHTTPServer):
             "DeploymentStrategyId": None,
         }  # output pattern [a-z0-9]{4,7} has no room for predefined ids
 
-    def served(self, a, e, p, sid):
+    def served(self, a, e, p, sid, older=False):
         self.advance(a, e)
         slot = int(uuid.uuid5(uuid.NAMESPACE_OID, sid).hex, 16) % 100
         for d in sorted(
@@ -209,7 +211,9 @@ class Fake(ThreadingHTTPServer):
             if d["State"] in ("COMPLETE", "BAKING") or (
                 d["State"] == "DEPLOYING" and slot < d["PercentageComplete"]
             ):
-                return d
+                if not older:
+                    return d
+                older = False
         return None
 
     # -- operations
@@ -265,6 +269,8 @@ class Fake(ThreadingHTTPServer):
                 "ConflictException",
                 f"LatestVersionNumber {LatestVersionNumber} is not the latest ({len(vs)})",
             )
+        if VersionLabel is not None and any(v["VersionLabel"] == VersionLabel for v in vs):
+            raise Err("ConflictException", f"label {VersionLabel} is taken")  # not seen on AWS
         if p["Type"] == "AWS.AppConfig.FeatureFlags":
             check_flags(Content)
         v = {
@@ -284,6 +290,27 @@ class Fake(ThreadingHTTPServer):
         if not 0 < VersionNumber <= len(versions):
             raise Err("ResourceNotFoundException", f"version {VersionNumber} not found")
         return versions[VersionNumber - 1]
+
+    def ListHostedConfigurationVersions(
+        self,
+        ApplicationId,
+        ConfigurationProfileId,
+        MaxResults=50,
+        NextToken=None,
+        VersionLabel=None,
+    ):
+        keep = ("ApplicationId", "ConfigurationProfileId", "VersionNumber", "ContentType")
+        labelled = (*keep, "Description", "VersionLabel")
+        versions = reversed(self.versions.get(ConfigurationProfileId, []))
+        found = [v for v in versions if VersionLabel in (None, v["VersionLabel"])]
+        if self.oldest_first:
+            found.reverse()
+        at = int(NextToken or 0)
+        page = [
+            {k: v[k] for k in labelled if v[k] is not None} for v in found[at : at + MaxResults]
+        ]
+        more = at + MaxResults < len(found)
+        return {"Items": page, **({"NextToken": str(at + MaxResults)} if more else {})}
 
     def GetConfigurationProfile(self, ApplicationId, ConfigurationProfileId):
         key = (ApplicationId, ConfigurationProfileId)
@@ -464,8 +491,9 @@ class Fake(ThreadingHTTPServer):
                 f"poll interval of {s['every']}s not respected",
                 Reason="InvalidParameters",
             )
+        older, self.behind = self.behind > 0, max(0, self.behind - 1)
         d, body, label, ctype = (
-            self.served(s["a"], s["e"], s["p"], s["sid"]),
+            self.served(s["a"], s["e"], s["p"], s["sid"], older),
             b"",
             None,
             "application/json",

@@ -139,7 +139,9 @@ def _table(shares: list[ServedShare], counts: ArmCounts, width: int) -> str:
         for share in shares
     ]
     headers = ("ARM", "UNITS", "OBSERVED", "99.9% INTERVAL", "INTENDED", "")
-    seen = f"{counts.units} units; the SDK saw the current state after {counts.propagation_s:.1f} s"
+    by = counts.evaluated_by
+    after = f"the SDK saw the current state after {counts.propagation_s:.1f} s"
+    seen = f"{counts.units} units; {by or after}"
     needs = f"\napplications must send: {', '.join(counts.context)}" if counts.context else ""
     reasons = ", ".join(f"{name} {count}" for name, count in counts.reasons)
     why = f"\nthe SDK's reasons: {reasons}" if reasons else ""
@@ -160,6 +162,7 @@ def _document(
         "context": list(counts.context),
         "missing_context": list(counts.missing),
         "reasons": dict(counts.reasons),
+        "evaluated_by": counts.evaluated_by,
         "exposure": exposure_json(exposure),
         "shares": [
             {

@@ -15,8 +15,14 @@ from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, describe_cohort,
 from rolloutctl.core.observation import Capabilities
 from rolloutctl.core.parse_steps import ParsedStep
 from rolloutctl.core.parsing import Parsing
-from rolloutctl.core.playbook import NotifierEntry, Playbook
-from rolloutctl.core.ports import StepContext, capabilities_of, problems_of
+from rolloutctl.core.playbook import NotifierEntry, Playbook, Target
+from rolloutctl.core.ports import (
+    Provider,
+    StepContext,
+    capabilities_of,
+    cohort_problem_of,
+    problems_of,
+)
 from rolloutctl.core.report import unknown_fix
 from rolloutctl.core.units import format_duration
 
@@ -177,6 +183,7 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
     can: Capabilities = provider.capabilities
     if declared.spec is not None and not problems_of(provider(), declared.spec):
         can = capabilities_of(provider(), declared)
+        _check_cohorts(walk, parsed, provider(), declared, new)
     wanted = {
         "shadow": new.shadow_bp > 0 and not can.shadow,
         "audience": new.audience is not None and not can.audience,
@@ -202,6 +209,17 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
             f"{name}: {declared.provider} takes {least} to grow {target}; the step holds {held}"
         )
         report.error(parsed.at, message, fix=f"write hold: {least}, or longer")
+
+
+def _check_cohorts(
+    walk: Walk, parsed: ParsedStep, provider: Provider, target: Target, new: Exposure
+) -> None:
+    """What the service has no way to say is told here, not at the write."""
+    for what, cohort in (("audience", new.audience), ("include", new.include)):
+        problem = cohort_problem_of(provider, target, cohort) if cohort else None
+        if problem is not None:
+            message = f"{parsed.step.name}: {what}: {problem[0]}"
+            walk.parsing.report.error(parsed.at, message, fix=problem[1])
 
 
 def _check_notifiers(walk: Walk, parsed: ParsedStep, effect: Notify) -> None:

@@ -35,7 +35,8 @@ class ArmCounts:
     `propagation_s` is how long the SDK needed to see the current state. `context` names
     the fields that an application must send to get its share; `missing` are those that the
     flag reads and the units did not carry. `reasons` is why the SDK chose as it did and how
-    often, in its own words, where it tells.
+    often, in its own words, where it tells. `evaluated_by` says who evaluated what, where it
+    was not the vendor's SDK.
     """
 
     units: int
@@ -47,3 +48,4 @@ class ArmCounts:
     context: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
+    evaluated_by: str = ""

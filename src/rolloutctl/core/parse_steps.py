@@ -18,8 +18,6 @@ from rolloutctl.core.spec_fields import fields_of
 STEPS_MAX = 200
 #: The longest value that becomes part of a step's own name.
 NAMING_MAX_CHARS = 24
-#: Step kinds that a later version will know.
-RESERVED_STEPS = frozenset({"deploy"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +127,13 @@ def _kind(parsing: Parsing, node: Node, where: str) -> Any:
         fix = "write {canary: 5%, hold: 1h}"
         parsing.report.error(node, f"{where}: a step needs keys and values", fix=fix)
         return None
-    keys = [key for key, _ in node.pairs if key.text in known or key.text in RESERVED_STEPS]
+    keys = [key for key, _ in node.pairs if key.text in known]
     if not keys:
         _tell_no_kind(parsing, node, where, known)
         return None
     loaded = []
     for key in keys:
-        kind = parsing.plugin("steps", key.text, at=key, what="step kind", reserved=RESERVED_STEPS)
+        kind = parsing.plugin("steps", key.text, at=key, what="step kind")
         if kind is None:
             return None
         loaded.append(kind)

@@ -33,9 +33,7 @@ class Parsing:
     decoder: Decoder
     gate_decoder: Decoder
 
-    def plugin(
-        self, group: str, name: str, *, at: Node, what: str, reserved: frozenset[str] = frozenset()
-    ) -> Any:  # Any: a plug-in's class; its Protocol is known to the caller
+    def plugin(self, group: str, name: str, *, at: Node, what: str) -> Any:  # Any: its class
         """The plug-in's class, or None after telling that there is none.
 
         Args:
@@ -43,16 +41,11 @@ class Parsing:
             name: the plug-in's name as written.
             at: where it is written.
             what: the noun for messages, such as "gate kind".
-            reserved: names that a later version will know.
         """
         known = self.catalog.names(group)
         if name not in known:
-            if name in reserved:
-                message = f"{what} {name!r} is reserved, not available in this version"
-                self.report.error(at, message, fix=f"known: {', '.join(known)}")
-            else:
-                message = f"unknown {what} {name!r:.80}"
-                self.report.error(at, message, fix=unknown_fix(name, known))
+            message = f"unknown {what} {name!r:.80}"
+            self.report.error(at, message, fix=unknown_fix(name, known))
             return None
         try:
             return self.catalog.load(group, name)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rolloutctl.clock import Deadline
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
-from rolloutctl.core.exposure import FULL_BP, Exposure, describe
+from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, describe
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected
 from rolloutctl.providers.appconfig import place
 from rolloutctl.providers.appconfig.api import Api
-from rolloutctl.providers.appconfig.deploying import deploy, new_version, strategy_id
+from rolloutctl.providers.appconfig.confirming import (
+    Confirmation,
+    confirm_flag,
+    confirm_whole,
+)
+from rolloutctl.providers.appconfig.deploying import deploy, strategy_id
 from rolloutctl.providers.appconfig.flag import STEP_BP, Value, shaped
 from rolloutctl.providers.appconfig.killing import kill, with_value
 from rolloutctl.providers.appconfig.place import (
@@ -25,8 +30,10 @@ from rolloutctl.providers.appconfig.place import (
     spec_of,
     spec_problems,
 )
+from rolloutctl.providers.appconfig.reach import Reach, format_reach
 from rolloutctl.providers.appconfig.reading import View, blocking, read, read_document
 from rolloutctl.providers.appconfig.strategy import parse_strategy
+from rolloutctl.providers.appconfig.versions import stored_version
 from rolloutctl.providers.appconfig.whole import (
     apply_whole,
     kill_whole,
@@ -51,6 +58,8 @@ class AppConfig:
     name: ClassVar[str] = "appconfig"
     capabilities: ClassVar[Capabilities] = Capabilities(
         weight_step_bp=STEP_BP,
+        audience=True,
+        include=True,
         conditional_write=True,
         write_timeout_s=WRITE_TIMEOUT_S,
         propagation_s=PROPAGATION_S,
@@ -71,8 +80,17 @@ class AppConfig:
         grows_s = parse_strategy(spec_of(target).strategy).least_hold_s
         taken_s = PROPAGATION_S + grows_s
         return replace(
-            self.capabilities, weight_step_bp=FULL_BP, growth_s=grows_s, propagation_s=taken_s
+            self.capabilities,
+            weight_step_bp=FULL_BP,
+            audience=False,
+            include=False,
+            growth_s=grows_s,
+            propagation_s=taken_s,
         )
+
+    def check_cohort(self, target: Target, cohort: Cohort) -> None:
+        """See `core.ports.cohort_problem_of`."""
+        format_reach(Reach(percent=0, audience=cohort), spec_of(target).split_by)
 
     def address(self, target: Target) -> str:
         """See `Provider.address`."""
@@ -91,7 +109,11 @@ class AppConfig:
     def observe(self, target: Target) -> Observation:
         """See `Provider.observe`."""
         api = Api(spec_of(target), Deadline(READ_TIMEOUT_S))
-        return (read_whole if is_whole(target) else read)(api, target).observation()
+        if is_whole(target):
+            whole = read_whole(api, target)
+            return _confirmed(whole.observation(), confirm_whole(api, whole))
+        view = read(api, target)
+        return _confirmed(view.observation(), confirm_flag(api, view))
 
     def apply(
         self,
@@ -148,17 +170,23 @@ class AppConfig:
         return AppConfig(stops_foreign=True)
 
     def sample(self, target: Target, units: int, *, timeout_s: float) -> ArmCounts:
-        """See `Provider.sample`; of a flag only AWS's Agent knows, by a hash nobody published."""
-        if is_whole(target):
-            from rolloutctl.providers.appconfig.sampling import (  # noqa: PLC0415 - not on kill
-                sample_whole,
-            )
-
-            return sample_whole(Api(spec_of(target), Deadline(timeout_s)), target, units)
-        raise Rejected(
-            f"{format_address(target)}: appconfig cannot be sampled; only AWS's Agent splits units",
-            hint="compare the arms' own request counts: a gate of kind sample-ratio",
+        """See `Provider.sample`; a flag's rules are evaluated here, and not by AWS."""
+        from rolloutctl.providers.appconfig.sampling import (  # noqa: PLC0415 - not on kill
+            sample_flag,
+            sample_whole,
         )
+
+        sample = sample_whole if is_whole(target) else sample_flag
+        return sample(Api(spec_of(target), Deadline(timeout_s)), target, units)
+
+
+def _confirmed(seen: Observation, found: Confirmation) -> Observation:
+    """SAFETY: what applications do not get yet is not in force, whatever was deployed."""
+    if found.contradiction:
+        detail = f"{seen.version.partition('.')[0]} is deployed, and {found.contradiction}"
+        mark = f"{seen.fingerprint} {found.contradiction}"
+        return replace(seen, exposure=None, detail=f"deployment {detail}", fingerprint=mark)
+    return replace(seen, detail=seen.detail or found.note)
 
 
 def _change(
@@ -188,7 +216,7 @@ def _change(
         )
     is_old = bool(old) and read_document(api, old) == document
     strategy = strategy_id(api)
-    version = old if is_old else new_version(api, document, what)
+    version = old if is_old else stored_version(api, document, what)
     number = deploy(api, version, latest=view.latest, strategy=strategy, what=what)
     changed = f"deployment {number}: version {version}, {what}"
     return Receipt(version=f"{number}.{number}", changed=changed)

@@ -6,15 +6,14 @@ between, a kill too, makes AWS refuse it (409): no older write lands after a new
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rolloutctl.clock import SystemClock
 from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unavailable
 from rolloutctl.providers.appconfig.api import Api
-from rolloutctl.providers.appconfig.flag import Value
 from rolloutctl.providers.appconfig.reading import IN_FLIGHT, OURS, UNDONE
 from rolloutctl.providers.appconfig.strategy import ONCE, Strategy
+from rolloutctl.providers.appconfig.versions import described
 
 #: AWS's own strategy for everybody at once; its bake of 10 minutes blocks the next one.
 BAKING_STRATEGY = "AppConfig.AllAtOnce"
@@ -22,8 +21,6 @@ BAKING_STRATEGY = "AppConfig.AllAtOnce"
 POLL_S = 0.5
 #: Pages of strategies; an account may have 20.
 PAGES_MAX = 5
-#: AWS takes 1,024 characters of description, ASCII only.
-_DESCRIPTION_CHARS = 200
 
 
 def strategy_id(api: Api, *, is_kill: bool = False) -> str:
@@ -76,18 +73,6 @@ def _found(api: Api, strategy: Strategy) -> str:
     return ""
 
 
-def new_version(api: Api, document: Value, what: str) -> str:
-    """Stores the document; nobody is served it yet. Its number."""
-    answer = api.write(
-        "create_hosted_configuration_version",
-        **api.profile,
-        Content=json.dumps(document, indent=2).encode(),
-        ContentType="application/json",
-        Description=_described(what),
-    )
-    return str(answer["VersionNumber"])
-
-
 def deploy(api: Api, version: str, *, latest: int, strategy: str, what: str) -> int:
     """Starts the deployment and waits until everybody is served it. Its number.
 
@@ -124,7 +109,7 @@ def _started(
         ConfigurationProfileId=api.profile["ConfigurationProfileId"],
         ConfigurationVersion=version,
         LatestDeploymentNumber=latest,
-        Description=_described(what),
+        Description=described(what),
     )
 
 
@@ -188,7 +173,3 @@ def why_undone(deployment: dict[str, Any]) -> str:  # Any: AWS's answer
             by = event.get("TriggeredBy", "?")
             return f"by {by}: {event.get('Description', '')}".rstrip(": ")
     return "its event log does not say why"
-
-
-def _described(what: str) -> str:
-    return f"{OURS}{what}".encode("ascii", "replace").decode()[:_DESCRIPTION_CHARS]

@@ -6,50 +6,63 @@ Variants are tried in order, the first whose rule holds is served; the last has 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from rolloutctl.core.exposure import CANARY, FULL_BP, Exposure, split
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Rejected
-from rolloutctl.providers.appconfig.place import OFF, is_switch, spec_of
+from rolloutctl.providers.appconfig.place import OFF, ON, is_switch, spec_of
+from rolloutctl.providers.appconfig.reach import Reach, format_reach, parse_reach
 
 VARIANTS = "_variants"
 #: Whole percents: no source says that `pct` takes fractions.
 STEP_BP = 100
-_SPLIT = re.compile(r"\(split pct::(\d{1,3}) by::\$([A-Za-z][\w-]*)\)")
+NOBODY, EVERYBODY = Reach(percent=0), Reach(percent=100)
 
 # A JSON object from outside, changed and written back whole.
 Value = dict[str, Any]  # Any: attributes have the types that the document gives them
 
 
-def rule(percent: int, key: str) -> str:
-    """The rule that holds for `percent` of the units."""
-    return f"(split pct::{percent} by::${key})"
-
-
 def served(value: Value, target: Target) -> tuple[Exposure | None, str]:
     """What the flag serves, or None and why it cannot be said."""
-    control, canary = target.control.value, target.canary.value
     variants = value.get(VARIANTS)
     if variants is None:
         if not is_switch(target):
             return None, "the flag has no variants"
         is_on = value.get("enabled") is True
-        return split(FULL_BP if is_on == (canary != OFF) else 0), ""
-    reach: list[tuple[str, int]] = []
+        return split(FULL_BP if is_on == (target.canary.value != OFF) else 0), ""
+    found: list[tuple[str, Reach]] = []
     for each in variants:
-        text = each.get("rule")
-        match = _SPLIT.fullmatch(text) if text is not None else None
-        if text is not None and match is None:
-            return None, f"variant {each.get('name')!r} has a rule of its own: {text:.80}"
-        if match and match[2] != spec_of(target).split_by and match[1] != "0":
-            return None, f"variant {each.get('name')!r} is split by {match[2]}"
-        reach.append((str(each.get("name")), int(match[1]) if match else 100))
+        name, text = str(each.get("name")), each.get("rule")
+        try:
+            reach = EVERYBODY if text is None else parse_reach(str(text), spec_of(target).split_by)
+        except ValueError as error:
+            return None, f"variant {name!r} has a rule of its own: {text!s:.80} ({error!s:.80})"
+        if is_switch(target) and name in {ON, OFF} and each.get("enabled") is not (name == ON):
+            return None, f"variant {name!r} is not {name}"
+        found.append((name, reach))
+    return _shares(found, target)
+
+
+def _shares(found: list[tuple[str, Reach]], target: Target) -> tuple[Exposure | None, str]:
+    """What variants in this order serve."""
+    control, canary = target.control.value, target.canary.value
+    special = next(((name, reach) for name, reach in found if not reach.is_plain), None)
+    if special is not None:
+        name, reach = special
+        rest = [one for other, one in found[:-1] if other != name]
+        # Only so is it sure that nobody of its cohorts is taken by another variant before.
+        if (
+            name != canary
+            or found[-1] != (control, EVERYBODY)
+            or any(one != NOBODY for one in rest)
+        ):
+            return None, f"variant {name!r} has an audience or a cohort, and others have a share"
+        return split(reach.percent * 100, audience=reach.audience, include=reach.include), ""
     shares, given = {control: 0, canary: 0}, 0
-    for name, percent in reach:
+    for name, reach in found:
         # Variants share one hash: a later rule gives only what it reaches beyond the others.
-        share, given = max(0, percent - given), max(given, percent)
+        share, given = max(0, reach.percent - given), max(given, reach.percent)
         if share and name not in shares:
             return None, f"variant {name!r} serves {share}%"
         shares[name] = shares.get(name, 0) + share
@@ -58,11 +71,8 @@ def served(value: Value, target: Target) -> tuple[Exposure | None, str]:
 
 def shaped(value: Value, exposure: Exposure, target: Target) -> Value:
     """The value that serves `exposure`. Raises `Rejected` where it cannot."""
-    if exposure.shadow_bp or exposure.audience is not None or exposure.include is not None:
-        raise Rejected(
-            "appconfig cannot mirror requests, or restrict a rollout to an audience or a cohort",
-            hint="remove `shadow`, `audience` and `include`",
-        )
+    if exposure.shadow_bp:
+        raise Rejected("appconfig cannot mirror requests", hint="remove `shadow`")
     bp = exposure.weight_bp(CANARY)
     if bp != exposure.canary_bp or bp % STEP_BP:
         raise Rejected(
@@ -75,21 +85,22 @@ def shaped(value: Value, exposure: Exposure, target: Target) -> Value:
             f"flag {spec_of(target).flag!r}: {problem}",
             hint="keep only the control and the canary among its variants, without rules",
         )
-    return _with_arms(value, bp // STEP_BP, target)
+    reach = Reach(percent=bp // STEP_BP, audience=exposure.audience, include=exposure.include)
+    return _with_arms(value, reach, target)
 
 
 def killed(value: Value, target: Target) -> Value:
     """Control for everybody, from any state; other variants stay, reached by nobody."""
-    return _with_arms(value, 0, target)
+    return _with_arms(value, NOBODY, target)
 
 
-def _with_arms(value: Value, percent: int, target: Target) -> Value:
+def _with_arms(value: Value, reach: Reach, target: Target) -> Value:
     if is_switch(target):
-        return _with_switch(value, percent, target)
+        return _with_switch(value, reach, target)
     key = spec_of(target).split_by
     named = {str(each.get("name")): each for each in value.get(VARIANTS, ())}
     control, canary = target.control.value, target.canary.value
-    if control not in named or (percent and canary not in named):
+    if control not in named or (reach != NOBODY and canary not in named):
         missing = canary if control in named else control
         raise Rejected(
             f"flag {spec_of(target).flag!r} has no variant {missing!r}",
@@ -97,24 +108,28 @@ def _with_arms(value: Value, percent: int, target: Target) -> Value:
         )
     # The canary first: first match wins, so nobody reaches it but by its own split.
     order = sorted((name for name in named if name != control), key=lambda name: name != canary)
-    front = [{**named[name], "rule": rule(percent if name == canary else 0, key)} for name in order]
+    front = [
+        {**named[name], "rule": format_reach(reach if name == canary else NOBODY, key)}
+        for name in order
+    ]
     last = {name: field for name, field in named[control].items() if name != "rule"}
     return {**value, VARIANTS: [*front, last]}
 
 
-def _with_switch(value: Value, percent: int, target: Target) -> Value:
+def _with_switch(value: Value, reach: Reach, target: Target) -> Value:
     if target.control.value != OFF:
         raise Rejected(
             "a flag whose control is `on` cannot be driven: a kill would turn it on",
             hint="give it two variants, or swap what the flag means",
         )
     attributes = _attributes(value)
-    if percent in {0, 100}:
-        return {"enabled": percent == 100, **attributes}  # noqa: PLR2004 - everybody
-    on: Value = {"name": "on", "enabled": True, "rule": rule(percent, spec_of(target).split_by)}
+    if reach in {NOBODY, EVERYBODY}:
+        return {"enabled": reach == EVERYBODY, **attributes}
+    rule = format_reach(reach, spec_of(target).split_by)
+    on: Value = {"name": ON, "enabled": True, "rule": rule}
     if attributes:
         on["attributeValues"] = attributes
-    return {VARIANTS: [on, {"name": "off", "enabled": False}]}
+    return {VARIANTS: [on, {"name": OFF, "enabled": False}]}
 
 
 def _attributes(value: Value) -> Value:

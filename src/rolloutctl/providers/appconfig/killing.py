@@ -9,10 +9,11 @@ from rolloutctl.core.answers import Receipt
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict
 from rolloutctl.providers.appconfig.api import Api
-from rolloutctl.providers.appconfig.deploying import deploy, new_version, stop_ours, strategy_id
+from rolloutctl.providers.appconfig.deploying import deploy, stop_ours, strategy_id
 from rolloutctl.providers.appconfig.flag import killed
 from rolloutctl.providers.appconfig.place import format_address, spec_of
 from rolloutctl.providers.appconfig.reading import View, blocking, read
+from rolloutctl.providers.appconfig.versions import stored_version
 
 
 def kill(api: Api, target: Target, *, stops_foreign: bool = False) -> Receipt:
@@ -24,7 +25,7 @@ def kill(api: Api, target: Target, *, stops_foreign: bool = False) -> Receipt:
     document = with_value(view, killed(view.value, target))
     version = str(view.deployment["ConfigurationVersion"])
     if document != view.document:
-        version = new_version(api, document, "kill")
+        version = stored_version(api, document, "kill", is_kill=True)
     strategy = strategy_id(api, is_kill=True)
     number = deploy(api, version, latest=view.latest, strategy=strategy, what="kill")
     return Receipt(

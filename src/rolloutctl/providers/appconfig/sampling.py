@@ -1,33 +1,101 @@
-"""Sessions of the data plane, as applications open them: which version each is given.
+"""Which arm units get: sessions of the data plane, or its document's rules over made-up units.
 
-Only for whole versions. The variants of a flag are split by the AppConfig Agent, by a hash
-that AWS has not published: nobody can ask for that in advance.
-https://docs.aws.amazon.com/appconfig/2019-10-09/APIReference/API_Operations_AWS_AppConfig_Data.html
+Whole versions are grown by AWS session by session: each is asked. A flag's variants are
+split by the AppConfig Agent; the document is AWS's, its rules are evaluated here.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from rolloutctl.core.exposure import CANARY, CONTROL
 from rolloutctl.core.observation import ArmCounts
 from rolloutctl.core.target import Target
-from rolloutctl.errors import Unauthorized, Unavailable
+from rolloutctl.errors import Rejected, Unauthorized, Unavailable
 from rolloutctl.providers.appconfig.api import Api
-from rolloutctl.providers.appconfig.place import spec_of
-from rolloutctl.providers.appconfig.reading import DOCUMENT_BYTES_MAX
+from rolloutctl.providers.appconfig.data_plane import Served, content_of, open_session
+from rolloutctl.providers.appconfig.flag import VARIANTS, Value
+from rolloutctl.providers.appconfig.place import OFF, ON, format_address, is_switch, spec_of
+from rolloutctl.providers.appconfig.rule_evaluation import is_met, keys_of
+from rolloutctl.providers.appconfig.rule_language import Call, parse_rule
 from rolloutctl.providers.appconfig.whole import version_of
 
 #: Sessions opened at most: each is two calls that AWS bills.
 SESSIONS_MAX = 200
 #: Sessions opened at once.
 AT_ONCE = 8
-#: The shortest that AWS takes; each session asks once.
-POLL_S = 15
 _OTHER = "other"
+_OURS = (
+    "the document is what AWS's data plane serves; its rules are evaluated by rolloutctl, `split`"
+    " with a hash of its own: the Agent's is not published, so the shares are alike, the units not"
+)
+_SESSIONS = "each a session of AWS's data plane"
+
+
+def sample_flag(api: Api, target: Target, units: int) -> ArmCounts:
+    """Evaluates the flag, as the data plane serves it, for made-up units.
+
+    Raises `Rejected` for a rule that cannot be evaluated here, and the mapped errors.
+    """
+    value = open_session(api, target).flag(target)
+    if value is None:
+        raise Rejected(
+            f"{format_address(target)}: the data plane serves no such flag",
+            hint="see what applications get: aws appconfigdata get-latest-configuration",
+        )
+    key = spec_of(target).split_by
+    try:
+        rules = _rules(value)
+        choose = _chooser(value, rules, target)
+        found = Counter(choose({key: f"unit-{number}"}) for number in range(units))
+    except ValueError as error:
+        message = f"{format_address(target)}: a rule cannot be evaluated here: {error}"
+        raise Rejected(message, hint="compare the arms: a gate of kind sample-ratio") from error
+    read = {name for rule in rules if rule is not None for name in keys_of(rule)}
+    return ArmCounts(
+        units=units,
+        arms=((CONTROL, found[CONTROL]), (CANARY, found[CANARY])),
+        other=found[_OTHER],
+        context=(key,) if rules else (),
+        missing=tuple(sorted(read - {key})),
+        evaluated_by=_OURS,
+    )
+
+
+def _rules(value: Value) -> list[Call | None]:
+    """Of the variants in their order; None for the default."""
+    return [
+        None if one.get("rule") is None else parse_rule(str(one["rule"]))
+        for one in value.get(VARIANTS, ())
+    ]
+
+
+def _chooser(
+    value: Value, rules: list[Call | None], target: Target
+) -> Callable[[dict[str, str]], str]:
+    """What gives a unit's context its arm: the first variant whose rule holds."""
+    seed = spec_of(target).flag
+    arms = [_arm(one, target) for one in value.get(VARIANTS, (value,))]
+
+    def choose(context: dict[str, str]) -> str:
+        for arm, rule in zip(arms, rules or [None], strict=True):
+            if rule is None or is_met(rule, context, seed=seed):
+                return arm
+        return _OTHER
+
+    return choose
+
+
+def _arm(variant: Value, target: Target) -> str:
+    """The arm that a variant is; of a switch only whether it is on counts."""
+    name = variant.get("name")
+    if is_switch(target):
+        name = ON if variant.get("enabled") is True else OFF
+    named = {target.control.value: CONTROL, target.canary.value: CANARY}
+    return named.get(str(name), _OTHER)
 
 
 def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
@@ -36,10 +104,7 @@ def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
     Fewer than `units` where that is more than `SESSIONS_MAX`. Raises the mapped errors.
     """
     arms = {CONTROL: version_of(target.control), CANARY: version_of(target.canary)}
-    known = {}
-    for arm, number in arms.items():
-        for mark in _marks_of_version(api, number):
-            known[mark] = arm
+    known = {mark: arm for arm, number in arms.items() for mark in _marks(content_of(api, number))}
     count = max(1, min(units, SESSIONS_MAX))
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, count)) as pool:
         got = list(pool.map(lambda _: _asked(api, target, known), range(count)))
@@ -49,37 +114,22 @@ def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
         arms=((CONTROL, found[CONTROL]), (CANARY, found[CANARY])),
         other=found[_OTHER],
         errors=found[""],
+        evaluated_by=_SESSIONS,
     )
 
 
-def _marks_of_version(api: Api, number: str) -> list[str]:
-    answer = api.read("get_hosted_configuration_version", **api.profile, VersionNumber=int(number))
-    return _marks(answer["Content"], answer.get("VersionLabel"))
-
-
-def _marks(content: Any, label: object) -> list[str]:
+def _marks(served: Served) -> list[str]:
     """By what a version is known; the content first, a label may be moved."""
-    raw = content.read(DOCUMENT_BYTES_MAX)
-    marks = [hashlib.sha256(raw).hexdigest()]
-    return [*marks, f"label {label}"] if label else marks
+    marks = [hashlib.sha256(served.content).hexdigest()]
+    return [*marks, f"label {served.label}"] if served.label else marks
 
 
 def _asked(api: Api, target: Target, known: dict[str, str]) -> str:
     """The arm that one session gets; "" where it got no answer."""
-    spec = spec_of(target)
     try:
-        session = api.data(
-            "start_configuration_session",
-            ApplicationIdentifier=spec.application,
-            EnvironmentIdentifier=spec.environment,
-            ConfigurationProfileIdentifier=spec.profile,
-            RequiredMinimumPollIntervalInSeconds=POLL_S,
-        )
-        token = session["InitialConfigurationToken"]
-        answer = api.data("get_latest_configuration", ConfigurationToken=token)
+        marks = _marks(open_session(api, target))
     except Unauthorized:
         raise
     except Unavailable:
         return ""
-    marks = _marks(answer["Configuration"], answer.get("VersionLabel"))
     return next((known[mark] for mark in marks if mark in known), _OTHER)

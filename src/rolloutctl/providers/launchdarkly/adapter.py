@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rolloutctl.clock import Deadline, SystemClock
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
-from rolloutctl.core.exposure import Exposure, describe, split
+from rolloutctl.core.exposure import Cohort, Exposure, describe, split
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
 from rolloutctl.providers.launchdarkly.api import Api
+from rolloutctl.providers.launchdarkly.cohorts import clauses_of
 from rolloutctl.providers.launchdarkly.configuration import (
     Configuration,
     Flag,
@@ -23,6 +24,7 @@ from rolloutctl.providers.launchdarkly.configuration import (
 from rolloutctl.providers.launchdarkly.killing import kill
 from rolloutctl.providers.launchdarkly.place import (
     TargetSpec,
+    context_kind_of,
     format_address,
     parse_address,
     spec_of,
@@ -82,6 +84,10 @@ class LaunchDarkly:
     def address(self, target: Target) -> str:
         """See `Provider.address`."""
         return format_address(target)
+
+    def check_cohort(self, target: Target, cohort: Cohort) -> None:
+        """See `core.ports.cohort_problem_of`."""
+        clauses_of(cohort, context_kind_of(target))
 
     def parse_address(self, address: str) -> Mapping[str, str]:
         """See `Provider.parse_address`."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rolloutctl.clock import Deadline, SystemClock
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
-from rolloutctl.core.exposure import Exposure, split
+from rolloutctl.core.exposure import Cohort, Exposure, split
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Conflict, Rejected, RolloutctlError, Unavailable
 from rolloutctl.providers.unleash.api import Api
+from rolloutctl.providers.unleash.cohorts import restrict
 from rolloutctl.providers.unleash.configuration import Configuration, parse_configuration
 from rolloutctl.providers.unleash.killing import kill
 from rolloutctl.providers.unleash.place import (
@@ -76,6 +77,10 @@ class Unleash:
     def address(self, target: Target) -> str:
         """See `Provider.address`."""
         return format_address(target)
+
+    def check_cohort(self, target: Target, cohort: Cohort) -> None:  # noqa: ARG002 - the port's
+        """See `core.ports.cohort_problem_of`."""
+        restrict(cohort)
 
     def parse_address(self, address: str) -> Mapping[str, str]:
         """See `Provider.parse_address`."""
