@@ -2,9 +2,10 @@
 
 Usage: make appconfig-lab
 
-Makes an application with a profile of feature flags, the ready playbook with seconds for hours,
-and metrics of the requests that the flag's split would send to each model. Prints commands to
-copy, and beside them which model serves how much as soon as that changes.
+Makes an application with a profile of feature flags, and one with a prompt in two versions;
+the two ready playbooks with seconds for hours; and metrics of the requests that either would
+send to each model or prompt. Prints commands to copy, and beside them who serves how much as
+soon as that changes.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from providers.appconfig_whole_worlds import WholeWorld  # noqa: E402 - its folder first
 from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld  # noqa: E402 - its folder first
+from rolloutctl.clock import SystemClock  # noqa: E402 - same
 from rolloutctl.providers.appconfig.flag import served  # noqa: E402 - same
 from servers.in_seconds import in_seconds  # noqa: E402 - same
 from servers.kube.traffic import Traffic  # noqa: E402 - same
 
-NAME = "appconfig-flag-canary.yaml"
+FLAG, PROMPT = "appconfig-flag-canary.yaml", "appconfig-prompt.yaml"
 HOLD = "15s"
+#: A curve of AWS's own kind that is over while somebody looks on; the least hold is 4 minutes.
+STRATEGY, GROWN = "linear 20% over 1m, bake 1m", "4m"
 BAD_SHARE = 0.4
 _LOOK_S = 0.2
 TEXT = """
@@ -35,9 +40,11 @@ In another terminal, in this folder:
 
 {exports}
   export ROLLOUTCTL_STORE={folder}/journal.db
-  .venv/bin/rolloutctl start {folder}/{name}     5 % .. 100 %
+  .venv/bin/rolloutctl start {folder}/{flag}     a flag, 5 % .. 100 %
+  .venv/bin/rolloutctl start {folder}/{prompt}          a prompt, grown by AWS in a minute
   touch {folder}/bad                        the canary fails {bad:.0%} of its requests; rm mends it
-  .venv/bin/rolloutctl kill --playbook {folder}/{name}
+  .venv/bin/rolloutctl verify llm --playbook {folder}/{flag}
+  .venv/bin/rolloutctl kill --playbook {folder}/{flag}
 
 Who answers, whenever it changes; Ctrl-C here ends everything.
 """
@@ -58,48 +65,69 @@ class Requests(Traffic):
         return {"gpt-4": 1 - canary, "claude": canary}
 
 
+class Sessions(Traffic):
+    """Requests of sessions that have one version of the prompt or the other."""
+
+    def __init__(self, world: WholeWorld) -> None:
+        self._world = world
+        super().__init__(world.aws, ("", ""))
+
+    def shares(self) -> dict[str, float]:
+        """Number of the version -> share of the sessions."""
+        canary = self._world.share(50)
+        return {"1": 1 - canary, "2": canary}
+
+
 def main() -> int:
-    """Starts it, prepares it, tells who answers."""
+    """Starts both, prepares them, tells who answers."""
     folder = Path(tempfile.mkdtemp(prefix="rolloutctl-lab-"))
-    world = AppConfigWorld("variants")
-    flow = Requests(world)
-    _write_playbook(folder, world, flow.server_port)
+    flags, prompts = AppConfigWorld("variants"), WholeWorld(STRATEGY)
+    for world in (flags, prompts):
+        world.aws.clock = lambda: SystemClock().now().timestamp()  # minutes are minutes here
+    flows = {"flag": Requests(flags), "prompt": Sessions(prompts)}
+    _write_playbook(folder / FLAG, flags, flows["flag"].server_port)
+    _write_playbook(folder / PROMPT, prompts, flows["prompt"].server_port)
     exports = "\n".join(f"  export {name}={text}" for name, text in CREDENTIALS.items())
-    said = {"url": world.aws.url, "exports": exports, "folder": folder, "name": NAME}
-    print(TEXT.format(**said, bad=BAD_SHARE), flush=True)
+    said = {"exports": exports, "folder": folder, "flag": FLAG, "prompt": PROMPT}
+    url = f"{flags.aws.url} and {prompts.aws.url}"
+    print(TEXT.format(**said, url=url, bad=BAD_SHARE), flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        _tell(flow, folder / "bad")
-    flow.close()
-    world.close()
+        _tell(flows, folder / "bad")
+    for one in (*flows.values(), flags, prompts):
+        one.close()
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _write_playbook(folder: Path, world: AppConfigWorld, port: int) -> None:
+def _write_playbook(file: Path, world: AppConfigWorld, port: int) -> None:
     """The ready playbook, with seconds for hours; it reads the metrics itself."""
-    text = in_seconds((ROOT / "playbooks" / NAME).read_text("utf-8"), hold=HOLD, asks=True)
+    hold = HOLD if file.name == FLAG else GROWN
+    text = in_seconds((ROOT / "playbooks" / file.name).read_text("utf-8"), hold=hold, asks=True)
     page = f'kind: openmetrics, url: "http://127.0.0.1:{port}/metrics"'
     text = text.replace('url: "${inputs.prometheus}"', page)
-    for name, found in zip(("application", "environment", "profile"), world.ids, strict=True):
+    ids = zip(("application", "environment", "profile"), world.ids, strict=True)
+    for name, found in (*ids, ("deployed", "1"), ("new", "2")):
         text = text.replace(
             f"  {name}: {{description", f'  {name}: {{default: "{found}", description'
         )
-    text = text.replace("    flag: prompt", f"    endpoint: {world.aws.url}\n    flag: prompt")
+    text = text.replace("    profile: ", f"    endpoint: {world.aws.url}\n    profile: ")
+    text = text.replace("strategy: AppConfig.Linear20PercentEvery6Minutes", f"strategy: {STRATEGY}")
     lines = [line for line in text.splitlines() if not line.startswith("  prometheus: {default:")]
-    (folder / NAME).write_text("\n".join(lines) + "\n", "utf-8")
+    file.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _tell(flow: Requests, bad: Path) -> None:
+def _tell(flows: dict[str, Traffic], bad: Path) -> None:
     """One line whenever somebody answers another share."""
-    before = ""
+    before: dict[str, str] = {}
     while True:
-        flow.failing = {"claude": BAD_SHARE} if bad.exists() else {}
-        with flow.cluster.lock:
-            shares = flow.shares()
-        said = ", ".join(f"{model} {share:.0%}" for model, share in shares.items())
-        if said != before:
-            before = said
-            print(f"{time.strftime('%H:%M:%S')}  prompt: {said}", flush=True)
+        for name, flow in flows.items():
+            flow.failing = {"claude": BAD_SHARE, "2": BAD_SHARE} if bad.exists() else {}
+            with flow.cluster.lock:
+                shares = flow.shares()
+            said = ", ".join(f"{arm} {share:.0%}" for arm, share in shares.items())
+            if said != before.get(name):
+                before[name] = said
+                print(f"{time.strftime('%H:%M:%S')}  {name}: {said}", flush=True)
         time.sleep(_LOOK_S)  # noqa: TID251 - until Ctrl-C
 
 

@@ -8,6 +8,7 @@ from providers.appconfig_whole_worlds import LINEAR, WholeWorld
 from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld, pct, variant
 from rolloutctl.core.exposure import FULL_BP, split
 from rolloutctl.errors import Rejected, Unauthorized
+from rolloutctl.providers.appconfig import sampling
 
 TIMEOUT_S = 20.0
 
@@ -54,10 +55,45 @@ def test_a_growth_is_seen_as_far_as_it_is(make):
     grow(world)
     world.advance(12 * 60 + 1)
 
-    counts = dict(sample(world).arms)
+    found = sample(world)
+    counts = dict(found.arms)
 
     assert 40 <= counts["canary"] <= 120
     assert counts["control"] == 200 - counts["canary"]
+    assert found.growing == split(4_000)
+
+
+def test_a_growth_that_moved_on_meanwhile_is_asked_for_again(make, monkeypatch):
+    """Half of the sessions of 20 % and half of 40 % are no share."""
+    world = make(WholeWorld(LINEAR))
+    grow(world)
+    world.advance(6 * 60 + 1)
+    ask = sampling._ask_all
+
+    def slow(*words):
+        found = ask(*words)
+        if world.aws.moment < 1_800_000_000 + 12 * 60:
+            world.advance(6 * 60)
+        return found
+
+    monkeypatch.setattr(sampling, "_ask_all", slow)
+
+    found = sample(world)
+
+    assert found.growing == split(4_000)
+    assert 40 <= dict(found.arms)["canary"] <= 120
+
+
+def test_what_is_complete_does_not_grow(make):
+    """Nobody waits for anything more."""
+    world = make(WholeWorld(LINEAR))
+    grow(world)
+    world.advance(31 * 60)
+
+    found = sample(world, units=20)
+
+    assert found.growing is None
+    assert dict(found.arms) == {"control": 0, "canary": 20}
 
 
 def test_a_version_of_neither_arm_is_other(make):

@@ -66,6 +66,7 @@ def run(  # noqa: PLR0913 - one parameter an option, named by the command line
         provider, wanted = _from_playbook(target, playbook, parse_inputs(given))
     exposure = _intended(provider, wanted)
     counts = provider.sample(wanted, units, timeout_s=START_S + units * UNIT_S)
+    exposure = counts.growing or exposure
     shares = served_shares(exposure, counts, mirrors=wanted.shadow is not None)
     is_good = all(share.is_as_intended for share in shares)
     console.document(
@@ -146,7 +147,10 @@ def _table(shares: list[ServedShare], counts: ArmCounts, width: int) -> str:
     reasons = ", ".join(f"{name} {count}" for name, count in counts.reasons)
     why = f"\nthe SDK's reasons: {reasons}" if reasons else ""
     lacks = f"\n{missing_text(counts)}" if counts.missing else ""
-    return f"{table(headers, rows, width)}\n{seen}{why}{needs}{lacks}"
+    grows = (
+        "\nthe service still grows it: intended is how far it says it is" if counts.growing else ""
+    )
+    return f"{table(headers, rows, width)}\n{seen}{grows}{why}{needs}{lacks}"
 
 
 def _document(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rolloutctl.core.answers import Capabilities, Observation, Receipt
+from rolloutctl.core.exposure import Exposure
 
 __all__ = ["ArmCounts", "Capabilities", "Finding", "Observation", "Receipt", "Severity"]
 
@@ -36,7 +37,8 @@ class ArmCounts:
     the fields that an application must send to get its share; `missing` are those that the
     flag reads and the units did not carry. `reasons` is why the SDK chose as it did and how
     often, in its own words, where it tells. `evaluated_by` says who evaluated what, where it
-    was not the vendor's SDK.
+    was not the vendor's SDK. `growing` is what the service itself says it serves just now, where
+    it grows a write at its own pace.
     """
 
     units: int
@@ -49,3 +51,4 @@ class ArmCounts:
     missing: tuple[str, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
     evaluated_by: str = ""
+    growing: Exposure | None = None

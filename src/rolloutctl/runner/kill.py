@@ -196,8 +196,9 @@ def _confirmed(attempt: _Attempt) -> bool:
     if seen is None or not _is_zero(seen):
         attempt.failures += 1
         if seen is not None:
+            not_yet = f"not zero yet: {seen.detail}" if seen.detail else "not zero yet"
             attempt.report = attempt.report._replace(
-                zero_at_s=None, message=attempt.report.message or "not zero yet"
+                zero_at_s=None, message=attempt.report.message or not_yet
             )
         return False
     if attempt.report.zero_at_s is None:
@@ -225,7 +226,7 @@ def _settled(attempt: _Attempt) -> bool:
         )
         return False
     attempt.report = attempt.report._replace(
-        confirmed=True, settled_at_s=attempt.since_s(), message=""
+        confirmed=True, settled_at_s=attempt.since_s(), message=seen.detail
     )
     return True
 

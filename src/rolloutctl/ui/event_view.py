@@ -66,7 +66,9 @@ def seen(observation: Observation) -> str:
 
 
 def _exposure(exposure: Exposure | None, detail: str = "") -> str:
-    return describe(exposure) if exposure is not None else detail or "neither control nor canary"
+    if exposure is None:
+        return detail or "neither control nor canary"
+    return f"{describe(exposure)} ({detail})" if detail else describe(exposure)
 
 
 def _intention(effect: Effect) -> str:

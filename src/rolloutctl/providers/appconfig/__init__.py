@@ -12,8 +12,8 @@ Compare-and-set: `LatestDeploymentNumber` of StartDeployment; every deployment m
 Without a flag: whole hosted versions of any profile, which AppConfig's own strategy grows
 (`whole.py`); it can be stopped, and neither held nor moved to a share.
 Propagation: a complete deployment counts once a session of the data plane gets it.
-Cannot: shadow, weights finer than 1 %; `verify` of a flag evaluates its rules here, because the hash
-of the Agent's `split` is not published.
+Cannot: shadow, weights finer than 1 %; `verify` of a flag evaluates its rules here, because the
+hash of the Agent's `split` is not published.
 """
 
 from rolloutctl.providers.appconfig.adapter import AppConfig

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from rolloutctl.core.exposure import CANARY, CONTROL
+from rolloutctl.core.exposure import CANARY, CONTROL, split
 from rolloutctl.core.observation import ArmCounts
 from rolloutctl.core.target import Target
 from rolloutctl.errors import Rejected, Unauthorized, Unavailable
@@ -21,16 +21,18 @@ from rolloutctl.providers.appconfig.flag import VARIANTS, Value
 from rolloutctl.providers.appconfig.place import OFF, ON, format_address, is_switch, spec_of
 from rolloutctl.providers.appconfig.rule_evaluation import is_met, keys_of
 from rolloutctl.providers.appconfig.rule_language import Call, parse_rule
-from rolloutctl.providers.appconfig.whole import version_of
+from rolloutctl.providers.appconfig.whole import read_whole, version_of
 
 #: Sessions opened at most: each is two calls that AWS bills.
 SESSIONS_MAX = 200
 #: Sessions opened at once.
 AT_ONCE = 8
+#: Where a growth moved on while it was asked, it is asked again; sessions are billed.
+TRIES_MAX = 2
 _OTHER = "other"
 _OURS = (
-    "the document is what AWS's data plane serves; its rules are evaluated by rolloutctl, `split`"
-    " with a hash of its own: the Agent's is not published, so the shares are alike, the units not"
+    "the document is what AWS's data plane serves, its rules are evaluated by rolloutctl:"
+    " the Agent's hash is not published"
 )
 _SESSIONS = "each a session of AWS's data plane"
 
@@ -106,8 +108,11 @@ def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
     arms = {CONTROL: version_of(target.control), CANARY: version_of(target.canary)}
     known = {mark: arm for arm, number in arms.items() for mark in _marks(content_of(api, number))}
     count = max(1, min(units, SESSIONS_MAX))
-    with ThreadPoolExecutor(max_workers=min(AT_ONCE, count)) as pool:
-        got = list(pool.map(lambda _: _asked(api, target, known), range(count)))
+    for _ in range(TRIES_MAX):
+        before, got = read_whole(api, target), _ask_all(api, target, known, count)
+        after = read_whole(api, target)
+        if (after.version, after.percent) == (before.version, before.percent):
+            break
     found = Counter(got)
     return ArmCounts(
         units=count,
@@ -115,7 +120,13 @@ def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
         other=found[_OTHER],
         errors=found[""],
         evaluated_by=_SESSIONS,
+        growing=split(after.percent * 100) if after.is_moving and after.exposure else None,
     )
+
+
+def _ask_all(api: Api, target: Target, known: dict[str, str], count: int) -> list[str]:
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, count)) as pool:
+        return list(pool.map(lambda _: _asked(api, target, known), range(count)))
 
 
 def _marks(served: Served) -> list[str]:

@@ -62,6 +62,12 @@ class WholeView:
         return bool(flight.get("ConfigurationProfileId") == spec_of(self.target).profile)
 
     @property
+    def percent(self) -> int:
+        """How far AppConfig says a growth is; 100 where nothing grows."""
+        flight = self.seen.in_flight if self.is_moving else None
+        return round(flight.get("PercentageComplete") or 0) if flight is not None else 100
+
+    @property
     def trouble(self) -> str:
         """Why what is served cannot be said in the two arms; "" if it can."""
         flight = self.seen.in_flight
