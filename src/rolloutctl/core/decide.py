@@ -317,7 +317,9 @@ def _step(view: View) -> Decision | None:
 
 
 def _succeed(view: View) -> Decision:
-    because = f"all {len(view.playbook.steps)} steps are done; serving {_exposures(view)}"
+    count = len(view.playbook.steps)
+    done_so = f"all {count} steps are done" if count > 1 else "its step is done"
+    because = f"{done_so}; serving {_exposures(view)}"
     done = ev.Finished(finished_as=FinishedAs.SUCCEEDED, because=because)
     return Record(event=done, because=because)
 

@@ -99,7 +99,7 @@ def _title(scene: Scene, width: int) -> Text:
     age = format_duration(max(0.0, (view.now - state.started_at).total_seconds()))
     index = state.step.index if state.step is not None else state.steps_left
     total = len(view.playbook.steps)
-    step = f"step {index + 1} of {total}" if index < total else f"{total} of {total} steps"
+    step = f"step {index + 1} of {total}" if index < total else f"{total} of {total} done"
     right = line((f"{step} · {age}", "dim"))
     room = width - right.cell_len - GAP
     if left.cell_len > room:
