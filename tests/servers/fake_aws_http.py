@@ -1,11 +1,15 @@
 # ruff: noqa: N815 - the standard library's own names
-"""The door of the fake AWS: judges requests and answers, and breaks some on demand."""
+"""The door of the fake AWS: judges requests and answers, and breaks some on demand.
+
+STS, IAM and CloudWatch stand behind the same door: `fake_iam`, told apart by the signature.
+"""
 
 from __future__ import annotations
 
 import json
 from http.server import BaseHTTPRequestHandler
 
+from servers import fake_iam
 from servers.aws_model import ModelError, check
 
 
@@ -40,6 +44,12 @@ class H(BaseHTTPRequestHandler):
         """Reads, does and answers one request."""
         s = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        around = fake_iam.answered(s, self.headers, self.path, body)
+        if around is not None:
+            self.close_connection = around[0] == 0
+            if around[0]:
+                self.send(*around)
+            return
         op, params = s.model.parse(self.command, self.path, self.headers, body)
         fault = s.fault if op and (not s.fault_on or op.name in s.fault_on) else None
         if fault == "timeout":

@@ -1,18 +1,22 @@
-"""What stands in the way of a rollout, found by reading only."""
+"""What stands in the way of a rollout, found by reading only: who acts, place, alarms, flag."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rolloutctl.core.observation import Finding, Severity
 from rolloutctl.core.target import Target
 from rolloutctl.errors import NotFound, Rejected
+from rolloutctl.providers.appconfig.account import Account
+from rolloutctl.providers.appconfig.alarms import query_alarms
 from rolloutctl.providers.appconfig.api import Api
 from rolloutctl.providers.appconfig.flag import VARIANTS, killed
+from rolloutctl.providers.appconfig.permissions import query_caller
 from rolloutctl.providers.appconfig.place import is_switch, is_whole, spec_of
-from rolloutctl.providers.appconfig.reading import View, blocking, read
-from rolloutctl.providers.appconfig.strategy import parse_strategy
+from rolloutctl.providers.appconfig.reading import PAGE, View, blocking, read
+from rolloutctl.providers.appconfig.strategy import ONCE, Strategy, parse_strategy
 from rolloutctl.providers.appconfig.whole import WholeView, read_whole, version_of
 
 _FLAGS = "AWS.AppConfig.FeatureFlags"
@@ -24,18 +28,82 @@ _STEPS = (
 _WHOLE = "AppConfig's own strategy grows a version: it can be stopped, and not be held"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where it would be written, as AppConfig answers (Any: AWS's answers)."""
+
+    profile: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    strategies: Mapping[str, str]
+
+
 def findings(target: Target, api: Api) -> Sequence[Finding]:
-    """Profile, environment, flag, and what is running now."""
+    """Profile, environment, flag, what is running now; who acts and may it; and alarms."""
+    place: _Place | None = None
     try:
-        if is_whole(target):
-            return [*_place(api, is_whole=True), *_whole(api, read_whole(api, target))]
-        return [*_place(api), *_flag(read(api, target))]
+        place = _read_place(api, target)
+        about = _about_place(place, is_whole=is_whole(target))
+        rest = (
+            _whole(api, read_whole(api, target)) if is_whole(target) else _flag(read(api, target))
+        )
+        found = [*about, *rest]
     except (NotFound, Rejected) as error:
-        return [Finding(severity=Severity.REFUSE, message=error.message, hint=error.hint)]
+        found = [Finding(severity=Severity.REFUSE, message=error.message, hint=error.hint)]
+    # Last: what only tells more must not take the time of what a rollout needs.
+    account = Account(spec_of(target), limit_s=api.remaining_s)
+    caller = query_caller(
+        account,
+        spec_of(target),
+        strategies=None if place is None else place.strategies,
+        unused=() if place is None else _unused(place, target),
+    )
+    alarms = () if place is None else query_alarms(account, place.environment)
+    return [*found, *caller, *alarms]
 
 
-def _place(api: Api, *, is_whole: bool = False) -> Iterator[Finding]:
+def _read_place(api: Api, target: Target) -> _Place:
     profile = api.read("get_configuration_profile", **api.profile)
+    environment = api.read("get_environment", **api.place)
+    return _Place(profile=profile, environment=environment, strategies=_strategies(api, target))
+
+
+def _strategies(api: Api, target: Target) -> Mapping[str, str]:
+    """Our own strategies that this target uses: name -> id, "" where it has yet to be made.
+
+    One page holds all that an account may have.
+    """
+    wanted: list[Strategy] = [ONCE]  # a kill and a way back are always at once
+    if is_whole(target):
+        wanted.append(parse_strategy(spec_of(target).strategy))
+    items = api.read("list_deployment_strategies", MaxResults=PAGE).get("Items", ())
+    return {
+        one.name: next((str(item["Id"]) for item in items if _is_same(item, one)), "")
+        for one in wanted
+        if not one.aws_id
+    }
+
+
+def _is_same(item: Mapping[str, Any], strategy: Strategy) -> bool:  # Any: AWS's answer
+    """By what it does too: somebody may have edited the one with our name."""
+    minutes = (item["DeploymentDurationInMinutes"], item["FinalBakeTimeInMinutes"])
+    shape = (*minutes, float(item["GrowthFactor"]), item.get("GrowthType", "LINEAR"))
+    return bool(item["Name"] == strategy.name and shape == strategy.shape)
+
+
+def _unused(place: _Place, target: Target) -> frozenset[str]:
+    """Actions of the documented policy that this target does without."""
+    unused = {"ValidateConfiguration"}
+    if is_whole(target):
+        unused = {"ListHostedConfigurationVersions", "CreateHostedConfigurationVersion"}
+        if not place.profile.get("Validators"):
+            unused.add("ValidateConfiguration")
+    if all(place.strategies.values()):
+        unused.add("CreateDeploymentStrategy")
+    return frozenset(unused)
+
+
+def _about_place(place: _Place, *, is_whole: bool) -> Iterator[Finding]:
+    profile = place.profile
     name, kind = profile.get("Name", "?"), profile.get("Type", "AWS.Freeform")
     is_driven = is_whole or kind == _FLAGS
     if not is_driven or profile.get("LocationUri") != "hosted":
@@ -44,18 +112,9 @@ def _place(api: Api, *, is_whole: bool = False) -> Iterator[Finding]:
             message=f"profile {name} is {kind} at {profile.get('LocationUri')}",
             hint=f"only hosted profiles can be driven, with a flag of type {_FLAGS}",
         )
-    environment = api.read("get_environment", **api.place)
-    yield Finding(
-        severity=Severity.OK,
-        message=f"AppConfig: {environment.get('Name')} / {name}; {_WHOLE if is_whole else _STEPS}",
-    )
-    if monitors := environment.get("Monitors"):
-        arns = ", ".join(str(one["AlarmArn"]) for one in monitors)
-        yield Finding(
-            severity=Severity.WARN,
-            message=f"AppConfig itself rolls back, a rollback or kill too, unless OK: {arns}",
-            hint="see that they are OK: aws cloudwatch describe-alarms",
-        )
+    where = f"{place.environment.get('Name')} / {name}"
+    what = _WHOLE if is_whole else _STEPS
+    yield Finding(severity=Severity.OK, message=f"AppConfig: {where}; {what}")
 
 
 def _whole(api: Api, view: WholeView) -> Iterator[Finding]:
