@@ -128,6 +128,13 @@ class Rejected(RolloutctlError):
     exit_code = ExitCode.INVALID
 
 
+class TakenBack(Rejected):
+    """The service undid the write by itself: an alarm of its own tells of harm.
+
+    A step that is taken back fails as `on_fail` says, instead of waiting for a person.
+    """
+
+
 class Unauthorized(RolloutctlError):
     """Credentials are missing, wrong, expired or too weak."""
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "appconfig-flag-canary.yaml"
+ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:checkout-errors"
 
 
 class Requests(Traffic):
@@ -104,3 +105,57 @@ def test_a_kill_from_another_process_deploys_the_control(live):
     assert live.share() == 0.0
     assert running.end() == 13
     assert live.share() == 0.0
+
+
+def test_an_alarm_of_aws_stops_the_rollout_and_the_way_back_names_it(live):
+    """AppConfig undoes every deployment while it is not OK, the safe one too: exit 20 says so."""
+    app, environment, _ = live.world.ids
+    live.world.aws.alarms[ALARM] = "OK"
+    live.world.aws.envs[app, environment]["Monitors"] = [{"AlarmArn": ALARM}]
+    running = live.start()
+    until(lambda: live.share() > 0.04, "the canary is served")
+    live.world.aws.alarms[ALARM] = "ALARM"
+
+    until(lambda: "taken-back" in running.out, "AppConfig took the next step back")
+    until(lambda: "RollbackStarted" in running.out, "the way back has begun")
+
+    assert ALARM in running.out
+    assert live.share() == 0.05
+    live.world.aws.alarms[ALARM] = "OK"
+
+    assert running.end() == 10, running.out + running.err
+    assert live.share() == 0.0
+
+
+def test_a_way_back_that_an_alarm_undoes_is_never_called_done(live):
+    """AppConfig undoes the safe deployment too: exit 20, the alarm and the way out are named."""
+    app, environment, _ = live.world.ids
+    live.world.aws.alarms[ALARM] = "OK"
+    live.world.aws.envs[app, environment]["Monitors"] = [{"AlarmArn": ALARM}]
+    text = live.playbook.read_text("utf-8")
+    live.playbook.write_text(text.replace("limits: {", "limits: {rollback: 5s, "), "utf-8")
+    running = live.start()
+    until(lambda: live.share() > 0.04, "the canary is served")
+    live.world.aws.alarms[ALARM] = "ALARM"
+
+    assert running.end() == 20, running.out + running.err
+    assert ALARM in running.out
+    assert "disable-alarm-actions" in running.out
+
+
+def test_a_driver_that_dies_is_taken_over_in_the_step_that_it_left(live):
+    """The next one finds what is deployed, judges on, and reaches the end without a copy."""
+    running = live.start()
+    until(lambda: live.share() > 0.2, "a quarter is served")
+    running.stop()
+    share = live.share()
+
+    def done():
+        live.place.run("tick")
+        return live.share() == 1.0
+
+    until(done, "ticks bring it to everybody")
+
+    assert share in {0.25, 0.5}
+    writes = [what for what, _ in live.world.aws.calls if what == "StartDeployment"]
+    assert len(writes) == 4

@@ -211,7 +211,7 @@ def test_a_curve_of_ones_own_is_made_once_and_used_again(growing):
 
 def test_the_probe_says_the_pace_and_refuses_what_runs(growing):
     """Nothing could be written, so nothing is started."""
-    [_, pace] = growing.provider.probe(growing.target)
+    [_, pace, *_] = growing.provider.probe(growing.target)
     growing.deploy("1", strategy=LINEAR, description=f"{OURS}other")
     found = growing.provider.probe(growing.target)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from rolloutctl.core import events as ev
 from rolloutctl.core.exposure import ZERO
 from rolloutctl.core.machine import TAKE_OVERS_MAX
+from rolloutctl.core.playbook import OnFail
 from rolloutctl.core.state import Phase
 from rolloutctl.errors import ExitCode
 from rolloutctl.runner import requests
@@ -129,3 +131,54 @@ def test_drivers_that_come_and_go_do_not_prolong_a_rollback_for_ever():
 
     assert stage.state().phase is Phase.STUCK
     assert passes <= TAKE_OVERS_MAX + 2 + stage.playbook.limits.rollback_s / 60
+
+
+def alarmed(stage, *, heals_after_s):
+    """From the second step on the service undoes every write, until its alarm is OK again."""
+    stage.begin()
+    heals_at = None
+
+    def fault(operation, _flag):
+        nonlocal heals_at
+        served = stage.exposures()["llm"]
+        if operation not in {"apply", "restore"} or served == ZERO:
+            return None
+        heals_at = heals_at or stage.clock.now() + timedelta(seconds=heals_after_s)
+        return Fault.TAKEN_BACK if stage.clock.now() < heals_at else None
+
+    stage.world.fault = fault
+    return stage.drive()
+
+
+def test_a_step_that_the_services_alarm_undid_goes_back():
+    """The alarm is a failure of the step; the way back is tried until it holds."""
+    stage = Stage(playbook())
+
+    end = alarmed(stage, heals_after_s=120)
+
+    assert end.exit_code is ExitCode.JUDGED_BAD
+    assert stage.exposures() == {"llm": ZERO}
+    events = [record.event for record in stage.journal.read(ROLLOUT)]
+    undone = next(event for event in events if isinstance(event, ev.ApplyFailed))
+    assert undone.why is ev.Why.TAKEN_BACK
+    assert any(isinstance(event, ev.RollbackStarted) for event in events)
+
+
+def test_a_way_back_that_the_alarm_undoes_for_too_long_is_stuck():
+    """And says which alarm."""
+    stage = Stage(playbook())
+
+    end = alarmed(stage, heals_after_s=HOURS_S)
+
+    assert end.exit_code is ExitCode.STUCK
+    assert "checkout-errors" in stage.state().targets["llm"].last_error
+
+
+def test_with_on_fail_pause_an_undone_step_waits_for_a_person():
+    """As a failing gate would."""
+    stage = Stage(replace(playbook(), on_fail=OnFail.PAUSE))
+
+    alarmed(stage, heals_after_s=HOURS_S)
+
+    assert stage.state().phase is Phase.PAUSED
+    assert "checkout-errors" in stage.state().paused_because

@@ -3,20 +3,20 @@
 
 The clock is injectable, so a strategy of an hour takes milliseconds. `alarms` says how each
 alarm stands; an alarm nobody set has INSUFFICIENT_DATA, as a fresh one has. Anything that
-breaks AWS's model stands in `violations`. What it cannot: CloudWatch, STS, validators,
-extensions, experiments; pages hold everything.
+breaks AWS's model stands in `violations`. STS, IAM and alarms for `plan` are in `fake_iam.py`.
+What it cannot: metrics, extensions, experiments.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import re
 import threading
 import uuid
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 
+from servers.aws_flags import check_flags, retrieved
 from servers.aws_model import Model
 from servers.fake_aws_http import Err, H
 
@@ -52,45 +52,6 @@ PREDEFINED = {
         ("Linear20PercentEvery6Minutes", 30, 30, 20, "LINEAR"),
     ]
 }
-FLAG_KEY = re.compile(r"^[a-z][a-zA-Z\d_-]{0,63}$")
-
-
-def check_flags(content):
-    def no(why):
-        raise Err(
-            "BadRequestException",
-            "Error while validating the feature flag document",
-            Reason="InvalidConfiguration",
-            Details={"InvalidConfiguration": [{"Reason": why, "Type": "feature-flags"}]},
-        )
-
-    try:
-        d = json.loads(content)
-    except ValueError:
-        no("not JSON")
-    if (
-        not isinstance(d, dict)
-        or d.get("version") != "1"
-        or set(d) - {"version", "flags", "values"}
-    ):
-        no('needs "version": "1" and only flags/values beside it')
-    for k, v in d.get("values", {}).items():
-        if not FLAG_KEY.match(k) or k not in d.get("flags", {}):
-            no(f"value for undeclared flag {k}")
-        vs = v.get("_variants")
-        if vs and ("rule" in vs[-1] or any("rule" not in x for x in vs[:-1])):
-            no(f"{k}: the default variant (no rule) must be last")
-    return d
-
-
-def retrieved(value):
-    """A flag as the data plane sends it: attributes only while it is on.
-
-    Variants go out as they are, for the Agent to evaluate: an assumption, not yet seen on AWS.
-    """
-    if "_variants" in value:
-        return value
-    return value if value.get("enabled") else {"enabled": False}
 
 
 class Fake(ThreadingHTTPServer):

@@ -20,11 +20,11 @@ from rolloutctl.core.ports import (
     Provider,
     StepContext,
     capabilities_of,
-    cohort_problem_of,
     problems_of,
 )
 from rolloutctl.core.report import unknown_fix
 from rolloutctl.core.units import format_duration
+from rolloutctl.errors import Rejected
 
 
 @dataclass(slots=True, kw_only=True)
@@ -220,6 +220,21 @@ def _check_cohorts(
         if problem is not None:
             message = f"{parsed.step.name}: {what}: {problem[0]}"
             walk.parsing.report.error(parsed.at, message, fix=problem[1])
+
+
+def cohort_problem_of(provider: Provider, target: Target, cohort: Cohort) -> tuple[str, str] | None:
+    """Why the provider's service cannot hold a cohort: (message, fix); None if it can.
+
+    A provider that takes cohorts may have `check_cohort(target, cohort)`, which raises
+    `Rejected` without reaching its service; lint shows it where it is written.
+    """
+    own = getattr(provider, "check_cohort", None)
+    try:
+        if own is not None:
+            own(target, cohort)
+    except Rejected as error:
+        return error.message, error.hint
+    return None
 
 
 def _check_notifiers(walk: Walk, parsed: ParsedStep, effect: Notify) -> None:

@@ -125,15 +125,15 @@ def _apply_failed(state: RolloutState, event: ev.ApplyFailed, at: datetime) -> R
     if event.target:
         state = _target_failed(state, event, at)
     effect = intent.intended.effect if intent is not None else None
-    permanent = event.why in {ev.Why.REFUSED, ev.Why.FAILED}
+    permanent = event.why in {ev.Why.REFUSED, ev.Why.FAILED, ev.Why.TAKEN_BACK}
     # SAFETY: what may have been done, in whole or in part, is not simply done again.
     asks = event.why in {ev.Why.ENDED, ev.Why.UNKNOWN} and _is_once(effect)
     if (permanent or asks) and state.rollback is None and state.step is not None:
-        invocation = permanent and isinstance(effect, Invoke) and not effect.asks_on_failure
+        is_ended = permanent and isinstance(effect, Invoke) and not effect.asks_on_failure
         step = evolve(
             state.step,
             failure=event.message,
-            is_failed_invocation=invocation,
+            follows_on_fail=is_ended or event.why is ev.Why.TAKEN_BACK,
             is_failure_told=False,
         )
         state = evolve(state, step=step)

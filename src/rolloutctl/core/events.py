@@ -48,6 +48,7 @@ class Why(StrEnum):
     """Why a write did not happen."""
 
     REFUSED = "refused"  # the provider said no for good
+    TAKEN_BACK = "taken-back"  # the service undid it by itself, because of an alarm of its own
     CONFLICT = "conflict"  # the version moved between reading and writing
     UNAVAILABLE = "unavailable"  # not sent, or certainly without effect
     NOT_LANDED = "not-landed"  # looked after the deadline: the target is as before

@@ -88,7 +88,7 @@ def _resumed(state: RolloutState, event: ev.Resumed, at: datetime) -> RolloutSta
     deadline_from = at if state.phase is Phase.HELD else state.deadline_from
     step = state.step
     if step is not None and step.is_failure_told:
-        step = evolve(step, failure="", is_failed_invocation=False, is_failure_told=False)
+        step = evolve(step, failure="", follows_on_fail=False, is_failure_told=False)
     targets = state.targets
     if event.reapply:
         # The edit is accepted as the state to write over; the write itself still compares.

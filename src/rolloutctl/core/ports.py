@@ -12,13 +12,12 @@ from typing import Any, ClassVar, Protocol
 
 from rolloutctl.core.effects import Effect
 from rolloutctl.core.events import Event, Recorded, Started
-from rolloutctl.core.exposure import Cohort, Exposure
+from rolloutctl.core.exposure import Exposure
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.measurement import Measurement, Query, Reading, Series
 from rolloutctl.core.observation import ArmCounts, Capabilities, Finding, Observation, Receipt
 from rolloutctl.core.playbook import Playbook, Step, Target
 from rolloutctl.core.verdict import Verdict
-from rolloutctl.errors import Rejected
 
 
 class Clock(Protocol):
@@ -143,21 +142,6 @@ def problems_of(provider: Provider, spec: Any) -> Sequence[tuple[str, str, str]]
     """
     own = getattr(provider, "problems", None)
     return () if own is None else own(spec)
-
-
-def cohort_problem_of(provider: Provider, target: Target, cohort: Cohort) -> tuple[str, str] | None:
-    """Why the provider's service cannot hold a cohort: (message, fix); None if it can.
-
-    A provider that takes cohorts may have `check_cohort(target, cohort)`, which raises
-    `Rejected` without reaching its service; lint shows it where it is written.
-    """
-    own = getattr(provider, "check_cohort", None)
-    try:
-        if own is not None:
-            own(target, cohort)
-    except Rejected as error:
-        return error.message, error.hint
-    return None
 
 
 def capabilities_of(provider: Provider, target: Target) -> Capabilities:

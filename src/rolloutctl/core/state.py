@@ -132,7 +132,7 @@ class StepState:
     is_asked: bool = False
     is_approved: bool = False
     failure: str = ""  # an effect of the step failed for good, or its end is unknown
-    is_failed_invocation: bool = False  # it ran to its end and failed: `on_fail` follows
+    follows_on_fail: bool = False  # it ran and failed, or was taken back: what `on_fail` says
     is_failure_told: bool = False  # a pause named the failure: `resume` is an answer to it
 
 

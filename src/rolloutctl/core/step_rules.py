@@ -59,7 +59,7 @@ def _failed(view: View, step: Step, progress: StepState) -> Decision:
     if view.state.promote is not None and view.state.promote.override:
         left = ev.StepLeft(step=step.index, because=f"overridden: {because}", override=True)
         return Record(event=left, because=left.because)
-    if progress.is_failed_invocation and view.playbook.on_fail is OnFail.ROLLBACK:
+    if progress.follows_on_fail and view.playbook.on_fail is OnFail.ROLLBACK:
         started = ev.RollbackStarted(cause=Cause.STEP, because=because)
         return Record(event=started, because=because)
     if view.state.promote is not None:

@@ -37,6 +37,7 @@ from rolloutctl.errors import (
     Rejected,
     RolloutctlError,
     Stale,
+    TakenBack,
     Unauthorized,
     Unavailable,
 )
@@ -203,6 +204,8 @@ def _not_applied(key: str, target: str, error: RolloutctlError) -> ev.ApplyFaile
             retry_after_s = error.retry_after_s or 0.0
         case Conflict():
             why = ev.Why.CONFLICT
+        case TakenBack():
+            why = ev.Why.TAKEN_BACK
         case _:
             pass
     message = f"{error.message} ({error.hint})" if error.hint else error.message

@@ -24,7 +24,15 @@ from rolloutctl.core.observation import (
 )
 from rolloutctl.core.playbook import Target
 from rolloutctl.core.ports import Clock
-from rolloutctl.errors import Conflict, NotFound, Rejected, Unauthorized, Unavailable, UsageError
+from rolloutctl.errors import (
+    Conflict,
+    NotFound,
+    Rejected,
+    TakenBack,
+    Unauthorized,
+    Unavailable,
+    UsageError,
+)
 
 
 class Fault(StrEnum):
@@ -39,6 +47,7 @@ class Fault(StrEnum):
     FORBIDDEN = "forbidden"
     CONFLICT = "conflict"
     REJECTED = "rejected"
+    TAKEN_BACK = "taken-back"  # landed, and undone by an alarm of the service's own
     HALF_DONE = "half-done"  # weights landed, shadow did not; the caller sees a timeout
 
 
@@ -260,6 +269,8 @@ class FakeProvider:
                 raise Conflict(f"{where}: somebody wrote meanwhile")
             case Fault.REJECTED:
                 raise Rejected(f"{where}: rejected")
+            case Fault.TAKEN_BACK:
+                raise TakenBack(f"{where}: undone by alarm checkout-errors")
             case _ if operation in {"probe", "observe"}:
                 raise Unavailable(f"{where}: no answer")
             case _:

@@ -100,6 +100,8 @@ def _failed(effect: Effect | None, event: ev.ApplyFailed) -> str:
     match event.why:
         case ev.Why.NOT_LANDED | ev.Why.HALF_DONE | ev.Why.DRIFTED:
             return f"{target}: {message}"
+        case ev.Why.TAKEN_BACK:
+            return f"{target}: taken back: {message}"
         case _ if effect is None:
             return f"{target}: cannot be read: {message}"
         case _:

@@ -89,7 +89,7 @@ class AppConfig:
         )
 
     def check_cohort(self, target: Target, cohort: Cohort) -> None:
-        """See `core.ports.cohort_problem_of`."""
+        """See `core.check_exposures.cohort_problem_of`."""
         format_reach(Reach(percent=0, audience=cohort), spec_of(target).split_by)
 
     def address(self, target: Target) -> str:

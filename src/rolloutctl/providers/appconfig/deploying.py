@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rolloutctl.clock import SystemClock
-from rolloutctl.errors import NotFound, Rejected, RolloutctlError, Unavailable
+from rolloutctl.errors import NotFound, Rejected, RolloutctlError, TakenBack, Unavailable
 from rolloutctl.providers.appconfig.api import Api
 from rolloutctl.providers.appconfig.reading import IN_FLIGHT, OURS, UNDONE
 from rolloutctl.providers.appconfig.strategy import ONCE, Strategy
@@ -78,7 +78,8 @@ def deploy(api: Api, version: str, *, latest: int, strategy: str, what: str) -> 
 
     Raises:
         Conflict: another deployment runs, or the newest is not `latest`.
-        Rejected: AppConfig rolled it back; the alarm is named.
+        TakenBack: an alarm made AppConfig roll it back; it is named.
+        Rejected: it was rolled back for another reason.
         Unavailable: started, but not seen to be in force in time.
     """
     started = _started(api, version, latest=latest, strategy=strategy, what=what)
@@ -115,7 +116,8 @@ def _started(
 
 def _raise_if_undone(seen: dict[str, Any], number: int) -> None:  # Any: AWS's answer
     if seen["State"] not in {"COMPLETE", "BAKING"}:
-        raise Rejected(f"deployment {number} is {seen['State']}: {why_undone(seen)}", hint=_UNDO)
+        message = f"deployment {number} is {seen['State']}: {why_undone(seen)}"
+        raise (TakenBack if _is_by_alarm(seen) else Rejected)(message, hint=_UNDO)
 
 
 _UNDO = (
@@ -164,6 +166,14 @@ def stop_ours(
         )
     wait(api, number, flight)
     return True
+
+
+def _is_by_alarm(seen: dict[str, Any]) -> bool:  # Any: AWS's answer
+    return any(
+        event.get("EventType") == "ROLLBACK_STARTED"
+        and event.get("TriggeredBy") == "CLOUDWATCH_ALARM"
+        for event in seen.get("EventLog", [])
+    )
 
 
 def why_undone(deployment: dict[str, Any]) -> str:  # Any: AWS's answer

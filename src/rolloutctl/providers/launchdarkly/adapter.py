@@ -86,7 +86,7 @@ class LaunchDarkly:
         return format_address(target)
 
     def check_cohort(self, target: Target, cohort: Cohort) -> None:
-        """See `core.ports.cohort_problem_of`."""
+        """See `core.check_exposures.cohort_problem_of`."""
         clauses_of(cohort, context_kind_of(target))
 
     def parse_address(self, address: str) -> Mapping[str, str]:

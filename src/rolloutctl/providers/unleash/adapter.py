@@ -79,7 +79,7 @@ class Unleash:
         return format_address(target)
 
     def check_cohort(self, target: Target, cohort: Cohort) -> None:  # noqa: ARG002 - the port's
-        """See `core.ports.cohort_problem_of`."""
+        """See `core.check_exposures.cohort_problem_of`."""
         restrict(cohort)
 
     def parse_address(self, address: str) -> Mapping[str, str]:
