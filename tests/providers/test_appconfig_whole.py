@@ -252,3 +252,27 @@ def test_an_unknown_strategy_is_refused_with_the_known_ones(text):
         parse_strategy(text)
 
     assert LINEAR in caught.value.hint
+
+
+REFUSED = "The property 'text' is required, and was not found"
+
+
+def test_what_validators_refuse_is_shown_as_aws_says_it(growing):
+    """By plan, before anything is written; and where somebody starts all the same."""
+    app, _, profile = growing.ids
+    growing.aws.profiles[app, profile]["Validators"] = [{"Type": "JSON_SCHEMA", "Content": "{}"}]
+    growing.aws.refused[2] = REFUSED
+
+    found = growing.provider.probe(growing.target)
+    with pytest.raises(Rejected, match=REFUSED):
+        begin(growing)
+
+    assert any(one.severity is Severity.REFUSE and REFUSED in one.message for one in found)
+    assert growing.share() == 0.0
+
+
+def test_without_validators_nobody_validates(growing):
+    """AWS refuses the call on a profile that has none."""
+    growing.provider.probe(growing.target)
+
+    assert not any(name == "ValidateConfiguration" for name, *_ in growing.aws.calls)

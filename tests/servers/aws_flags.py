@@ -10,31 +10,33 @@ from servers.fake_aws_http import Err
 FLAG_KEY = re.compile(r"^[a-z][a-zA-Z\d_-]{0,63}$")
 
 
-def check_flags(content):
-    def no(why):
-        raise Err(
-            "BadRequestException",
-            "Error while validating the feature flag document",
-            Reason="InvalidConfiguration",
-            Details={"InvalidConfiguration": [{"Reason": why, "Type": "feature-flags"}]},
-        )
+def refuse(why, kind="feature-flags"):
+    """As AWS refuses what a profile's type or its validators do not take."""
+    raise Err(
+        "BadRequestException",
+        "Error while validating the configuration",
+        Reason="InvalidConfiguration",
+        Details={"InvalidConfiguration": [{"Reason": why, "Type": kind}]},
+    )
 
+
+def check_flags(content):
     try:
         d = json.loads(content)
     except ValueError:
-        no("not JSON")
+        refuse("not JSON")
     if (
         not isinstance(d, dict)
         or d.get("version") != "1"
         or set(d) - {"version", "flags", "values"}
     ):
-        no('needs "version": "1" and only flags/values beside it')
+        refuse('needs "version": "1" and only flags/values beside it')
     for k, v in d.get("values", {}).items():
         if not FLAG_KEY.match(k) or k not in d.get("flags", {}):
-            no(f"value for undeclared flag {k}")
+            refuse(f"value for undeclared flag {k}")
         vs = v.get("_variants")
         if vs and ("rule" in vs[-1] or any("rule" not in x for x in vs[:-1])):
-            no(f"{k}: the default variant (no rule) must be last")
+            refuse(f"{k}: the default variant (no rule) must be last")
     return d
 
 

@@ -16,7 +16,7 @@ import uuid
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 
-from servers.aws_flags import check_flags, retrieved
+from servers.aws_flags import check_flags, refuse, retrieved
 from servers.aws_model import Model
 from servers.fake_aws_http import Err, H
 
@@ -69,6 +69,7 @@ class Fake(ThreadingHTTPServer):
         self.muted, self.calls, self.violations = set(), [], []
         self.ids, self.fault, self.fault_on = itertools.count(1), None, frozenset()
         self.moment = 1_800_000_000.0
+        self.refused = {}  # version -> why the profile's validators refuse it
         self.oldest_first = False  # as an emulator was seen to list versions
         self.behind = 0  # so many sessions yet get the deployment before
         self.clock = clock or self.now
@@ -207,6 +208,7 @@ class Fake(ThreadingHTTPServer):
             "Name": Name,
             "LocationUri": LocationUri,
             "Type": kw.get("Type", "AWS.Freeform"),
+            "Validators": list(kw.get("Validators", ())),
         }
         self.profiles[ApplicationId, p["Id"]] = p
         return p
@@ -251,6 +253,15 @@ class Fake(ThreadingHTTPServer):
         if not 0 < VersionNumber <= len(versions):
             raise Err("ResourceNotFoundException", f"version {VersionNumber} not found")
         return versions[VersionNumber - 1]
+
+    def ValidateConfiguration(self, ApplicationId, ConfigurationProfileId, ConfigurationVersion):
+        self.find(self.profiles, (ApplicationId, ConfigurationProfileId), "ConfigurationProfile")
+        self._validate(int(ConfigurationVersion))
+        return {}
+
+    def _validate(self, number):
+        if number in self.refused:
+            refuse(self.refused[number], "JSON_SCHEMA")
 
     def ListHostedConfigurationVersions(
         self,
@@ -331,6 +342,7 @@ class Fake(ThreadingHTTPServer):
         )
         if v is None:
             raise Err("ResourceNotFoundException", f"version {ConfigurationVersion} not found")
+        self._validate(v["VersionNumber"])
         self.advance(ApplicationId, EnvironmentId)
         n = max((k[2] for k in self.deps if k[:2] == (ApplicationId, EnvironmentId)), default=0)
         if LatestDeploymentNumber is not None and LatestDeploymentNumber != n:
