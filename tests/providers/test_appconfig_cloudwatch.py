@@ -110,10 +110,11 @@ def test_a_healthy_prompt_passes_on_cloudwatchs_word(live):
     live.world.advance(60 * 60)
 
     def promoted():
-        live.place.run("promote")
+        live.place.run("promote", "--override", "--reason", "AWS's clock is ahead of ours here")
         return running.process.poll() is not None
 
-    until(promoted, "the gates pass and it is promoted")
+    until(lambda: '"pass"' in running.out, "a gate passes")
+    until(promoted, "the guardrails pass too, and it is promoted")
 
     assert running.end() == 0, running.out + running.err
     assert live.world.share() == 1.0

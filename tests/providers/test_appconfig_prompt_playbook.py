@@ -86,15 +86,28 @@ def test_a_healthy_prompt_is_grown_by_aws_to_everybody(live):
     live.world.advance(60 * MINUTES)
 
     def promoted():
-        live.place.run("promote")
+        live.place.run("promote", "--override", "--reason", "AWS's clock is ahead of ours here")
         return running.process.poll() is not None
 
-    until(promoted, "the gates pass and it is promoted")
+    until(lambda: '"pass"' in running.out, "a gate passes")
+    until(promoted, "the guardrails pass too, and it is promoted")
 
     assert running.end() == 0, running.out + running.err
     assert live.states() == ["COMPLETE", "COMPLETE"]
     assert live.world.share() == 1.0
     assert SECRET not in running.out + running.err
+
+
+def test_a_growth_is_not_left_by_a_plain_promote(live):
+    """Nobody would judge the rest of it."""
+    running = live.start()
+
+    refused = live.place.run("promote")
+
+    assert refused.returncode != 0
+    assert "may still grow" in refused.stdout + refused.stderr
+    assert running.process.poll() is None
+    running.stop()
 
 
 def test_a_bad_prompt_is_stopped_in_mid_growth(live):

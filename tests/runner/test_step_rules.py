@@ -216,3 +216,39 @@ def test_a_step_kind_that_gives_up_takes_the_rollout_back(monkeypatch):
     [started] = events_of(stage, ev.RollbackStarted)
     assert started.because.endswith("no such weight")
     assert stage.exposures() == {"llm": ZERO}
+
+
+def growing():
+    """Its gate passes, and the service takes ten minutes over each write."""
+    stage = stage_with(0.995)
+    steps = tuple(replace(step, hold_s=3_600.0, growth_s=600.0) for step in stage.playbook.steps)
+    stage.playbook = replace(stage.playbook, steps=steps)
+    return stage
+
+
+def test_a_growth_is_not_left_by_a_plain_promotion():
+    """Nobody would judge, or stop, the rest of it."""
+    stage = growing()
+    stage.at(60, promote("urgent")).drive()
+
+    [refused] = events_of(stage, ev.PromoteRefused)
+    assert "may still grow canary-0 for 9m" in refused.because
+
+
+def test_a_growth_is_left_by_an_override_and_that_is_not_called_needless():
+    """The journal says who left it."""
+    stage = growing()
+    stage.at(60, promote("urgent", override=True)).drive()
+
+    left = events_of(stage, ev.StepLeft)[0]
+    assert left.override
+    assert left.because.endswith("(urgent); the service still grows it")
+
+
+def test_after_the_growth_a_promotion_is_as_any_other():
+    """Only the hold is cut short then."""
+    stage = growing()
+    stage.at(601, promote("urgent")).drive()
+
+    assert not events_of(stage, ev.PromoteRefused)
+    assert "(urgent)" in events_of(stage, ev.StepLeft)[0].because

@@ -32,7 +32,8 @@ class Walk:
     """The exposures before and after each step that can be planned.
 
     `before` and `after` hold one row a step, by the step's index. From step `sure_until` on
-    they may lack what a step that is in error would have served.
+    they may lack what a step that is in error would have served. `growth_s` is how long the
+    service takes over a step's write, where it grows it at its own pace.
     """
 
     parsing: Parsing
@@ -43,6 +44,7 @@ class Walk:
     after: dict[int, dict[str, Exposure]] = field(default_factory=dict)
     sure_until: float = math.inf
     cleaned: set[str] = field(default_factory=set)
+    growth_s: dict[int, float] = field(default_factory=dict)
 
     def changes(self, step: int, target: str) -> bool:
         """Whether the canary's weight of `target` is another one after the step."""
@@ -202,6 +204,9 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
         if can.growth_s:
             fix = "write deploy: canary: the service grows it, and cannot be held at a share"
         report.error(parsed.at, message, fix=fix)
+    if new.canary_bp:
+        grown_s = walk.growth_s.get(parsed.step.index, 0.0)
+        walk.growth_s[parsed.step.index] = max(grown_s, can.growth_s)
     if new.canary_bp and parsed.step.hold_s < can.growth_s:
         least = format_duration(can.growth_s)
         held = format_duration(parsed.step.hold_s)

@@ -149,8 +149,11 @@ def _parse(parsing: Parsing, document: Node) -> Playbook | None:
         return None
     if root.verify_exposure:
         playbook = with_exposure_gates(walk, playbook, parts.steps, parts.defaults)
+    grown = tuple(
+        replace(step, growth_s=walk.growth_s.get(step.index, 0.0)) for step in playbook.steps
+    )
     text = _canonical_text(parsing, document)
-    return replace(playbook, document=text, sha256=canonical.sha256_of(text))
+    return replace(playbook, steps=grown, document=text, sha256=canonical.sha256_of(text))
 
 
 def _check_time(parsing: Parsing, root: PlaybookShape, playbook: Playbook) -> None:

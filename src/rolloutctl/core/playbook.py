@@ -120,7 +120,8 @@ class NotifierEntry:
 class Step:
     """One entry of the playbook. `spec` is the step kind's own `Spec`.
 
-    `targets` are the names it changes: all of the playbook's unless it says.
+    `targets` are the names it changes: all of the playbook's unless it says. `growth_s` is
+    how long the service itself may take to bring the step's write to everybody.
     """
 
     index: int
@@ -129,6 +130,7 @@ class Step:
     spec: object
     targets: tuple[str, ...]
     hold_s: float = 0.0
+    growth_s: float = 0.0
     before: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     confirm: bool = False

@@ -206,20 +206,38 @@ def _is_undecided(view: View, gate: Gate) -> bool:
     return measured.outcome is Outcome.INCONCLUSIVE or is_short
 
 
+def _growing(view: View, step: Step) -> Decision | None:
+    """SAFETY: a growth that is left is judged, and stopped, by nobody any more."""
+    if view.applied_at is None:
+        return None
+    left_s = step.growth_s - (view.now - view.applied_at).total_seconds()
+    if left_s <= 0:
+        return None
+    because = (
+        f"not promoted: the service may still grow {step.name} for {format_duration(left_s)},"
+        " and nobody would judge it; wait, or use promote --override"
+    )
+    return Record(event=ev.PromoteRefused(gates=(), because=because), because=because)
+
+
 def _promote(view: View, step: Step, blocking: Sequence[Gate]) -> Decision:
     promote = view.state.promote
     assert promote is not None  # noqa: S101 - callers checked
     guardrails = [gate for gate in blocking if gate.name in view.playbook.guardrails]
     # In a pause gates are not judged anew: what they said before it is no pass now.
     is_past = bool(blocking) or view.state.phase is Phase.PAUSED
+    growing = _growing(view, step)
+    if growing is not None and not promote.override:
+        return growing
     why = f" ({promote.reason})" if promote.reason else ""
     if promote.override and is_past and not guardrails:
         passed_over = f" past {_say(view, blocking)}" if blocking else ""
         return _leave(step, f"promoted by {promote.actor.name}{passed_over}{why}", override=True)
     if not blocking:
         unneeded = "; its gates pass, nothing was overridden" if promote.override else ""
-        by = f"promoted by {promote.actor.name}{why}{unneeded}"
-        return _leave(step, by, override=promote.full)
+        passed_over = "; the service still grows it" if growing is not None else unneeded
+        by = f"promoted by {promote.actor.name}{why}{passed_over}"
+        return _leave(step, by, override=promote.full or growing is not None)
     which = "guardrail " if guardrails else ""
     because = f"not promoted: {which}{_say(view, guardrails or blocking)}"
     names = tuple(gate.name for gate in guardrails or blocking)
