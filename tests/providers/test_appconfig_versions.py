@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
 import pytest
 
 from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld, pct, variant
+from rolloutctl.clock import Deadline
 from rolloutctl.core.exposure import split
-from rolloutctl.errors import Conflict, Unauthorized
+from rolloutctl.errors import Conflict, NotFound, Unauthorized
+from rolloutctl.providers.appconfig import api
+from servers.fake_aws_http import Err
 
 CANARY = "AppConfig.Canary10Percent20Minutes"
 
@@ -135,3 +142,84 @@ def test_kills_in_a_row_store_one_version(world):
         apply(world, 2_500)
 
     assert len(versions(world)) <= 3
+
+
+def test_a_deployment_that_is_told_by_its_label_is_understood(world, monkeypatch):
+    """An emulator answers the label where a number stood; the kill works by it too."""
+    app, environment, profile = world.ids
+    content = versions(world)[0]["Content"]
+    world.aws.CreateHostedConfigurationVersion(
+        app, profile, content, "application/json", VersionLabel="v1.2"
+    )
+    once = world.aws.CreateDeploymentStrategy("x", 0, 100)["Id"]
+    world.aws.StartDeployment(app, environment, once, profile, "v1.2", Description="by label")
+    view = world.aws.view
+
+    def labelled(found):
+        told = view(found)
+        return {
+            **told,
+            "ConfigurationVersion": told["VersionLabel"] or told["ConfigurationVersion"],
+        }
+
+    monkeypatch.setattr(world.aws, "view", labelled)
+
+    before = world.provider.observe(world.target)
+    assert before.snapshot["version"] == "2"
+    apply(world, 2_500)
+    world.provider.kill(world.target, timeout_s=5)
+    assert world.provider.observe(world.target).exposure == split(0)
+    apply(world, 2_500)
+    world.provider.restore(world.target, before.snapshot, key="r", expect=None, timeout_s=5)
+
+    assert world.served()["values"]["prompt"] == world.value
+
+
+def test_a_restore_point_whose_version_was_deleted_is_stored_anew(world):
+    """What it held stands in the journal."""
+    before = world.provider.observe(world.target)
+    value = world.value
+    apply(world, 2_500)
+    fetch = world.aws.GetHostedConfigurationVersion
+
+    def deleted(**asked):
+        if asked["VersionNumber"] == 1:
+            raise Err("ResourceNotFoundException", "version 1 not found")
+        return fetch(**asked)
+
+    world.aws.GetHostedConfigurationVersion = deleted
+
+    world.provider.restore(world.target, before.snapshot, key="r", expect=None, timeout_s=5)
+
+    assert world.served()["values"]["prompt"] == value
+    assert world.provider.observe(world.target).exposure == split(0)
+
+
+def test_a_version_in_force_that_was_deleted_is_named(world):
+    """Not that the ids are wrong."""
+    fail(world, "missing", "GetHostedConfigurationVersion")
+
+    with pytest.raises(NotFound, match="hosted version 1 is deployed or was, and is deleted"):
+        world.provider.kill(world.target, timeout_s=5)
+
+
+def test_ten_targets_share_one_client(world, monkeypatch):
+    """A kill of many asks from as many threads; making a client takes as long as several calls."""
+    api._made.cache_clear()
+    made, client = [], boto3.session.Session.client
+    monkeypatch.setattr(
+        boto3.session.Session,
+        "client",
+        lambda *words, **named: made.append(1) or client(*words, **named),
+    )
+    ready = threading.Barrier(10)
+
+    def look(_):
+        ready.wait(5)
+        place = {"ApplicationId": world.ids[0], "EnvironmentId": world.ids[1]}
+        api.Api(world.target.spec, Deadline(10.5)).read("list_deployments", **place)
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(look, range(10)))
+
+    assert len(made) == 1

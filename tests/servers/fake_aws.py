@@ -56,6 +56,7 @@ PREDEFINED = {
 
 class Fake(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # a kill of many targets connects at once
 
     def __init__(self, port=0, clock=None):
         super().__init__(("127.0.0.1", port), H)

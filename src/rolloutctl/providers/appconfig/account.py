@@ -7,12 +7,11 @@ from a closed network does not hold up the rest.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from rolloutctl.clock import Deadline
 from rolloutctl.errors import NotFound, RolloutctlError, Unauthorized, Unavailable
-from rolloutctl.providers.appconfig.api import _client_of
+from rolloutctl.providers.appconfig.api import client_of
 from rolloutctl.providers.appconfig.place import TargetSpec
 
 #: All calls of one look together.
@@ -53,10 +52,11 @@ class Account:
         if left_s <= 0:
             raise Unavailable(f"{action}: no time was left for it")
         service, _, operation = action.partition(":")
-        timeout_s = max(1, math.ceil(min(CALL_S, left_s)))
         try:
             where = region or self._spec.region
-            client = _client_of(where, self._spec.endpoint, timeout_s, service)
+            client = client_of(
+                where, self._spec.endpoint, service=service, limit_s=min(CALL_S, left_s)
+            )
             answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
             raise _refusal(error.response, action) from error

@@ -11,7 +11,7 @@ from rolloutctl.core.answers import Capabilities, Observation, Receipt
 from rolloutctl.core.exposure import FULL_BP, Cohort, Exposure, describe
 from rolloutctl.core.json_types import Json
 from rolloutctl.core.target import Target
-from rolloutctl.errors import Conflict, Rejected
+from rolloutctl.errors import Conflict, NotFound, Rejected
 from rolloutctl.providers.appconfig import place
 from rolloutctl.providers.appconfig.api import Api
 from rolloutctl.providers.appconfig.confirming import (
@@ -189,6 +189,14 @@ def _confirmed(seen: Observation, found: Confirmation) -> Observation:
     return replace(seen, detail=seen.detail or found.note)
 
 
+def _is_stored(api: Api, number: str, document: Value) -> bool:
+    """Is the version still there, and this document? Somebody may have deleted it."""
+    try:
+        return read_document(api, number) == document
+    except NotFound:
+        return False
+
+
 def _change(
     api: Api,
     target: Target,
@@ -214,7 +222,7 @@ def _change(
             f"{format_address(target)} cannot be written now: {blocking(view.in_flight)}",
             hint="wait for its end, or stop it yourself: aws appconfig stop-deployment",
         )
-    is_old = bool(old) and read_document(api, old) == document
+    is_old = bool(old) and _is_stored(api, old, document)
     strategy = strategy_id(api)
     version = old if is_old else stored_version(api, document, what)
     number = deploy(api, version, latest=view.latest, strategy=strategy, what=what)

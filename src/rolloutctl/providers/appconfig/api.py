@@ -6,7 +6,7 @@ boto3 is imported at the first call. It retries nothing: whoever calls decides t
 from __future__ import annotations
 
 import functools
-import math
+import threading
 from typing import Any
 
 from rolloutctl.clock import Deadline
@@ -21,11 +21,13 @@ from rolloutctl.errors import (
 from rolloutctl.providers.appconfig.place import TargetSpec
 
 CONNECT_TIMEOUT_S = 3.0
-READ_TIMEOUT_S = 10.0
-#: Clients kept: one for each place and whole second of time limit.
-CLIENTS_MAX = 16
+#: Time limits that a client may have, in seconds; one is made for each that is used.
+LIMITS_S = (10, 5, 2, 1)
+#: Clients kept: one for each region, service and time limit.
+CLIENTS_MAX = 64
 #: Where AWS throttles and does not say for how long.
 THROTTLED_S = 2.0
+_making = threading.Lock()
 _DATA = "appconfigdata"
 _THROTTLED = frozenset({"ThrottlingException", "TooManyRequestsException", "Throttling"})
 _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER = 404, 409, 429, 500
@@ -75,25 +77,37 @@ class Api:
         if self._deadline.remaining_s <= 0:
             raise Unavailable(f"no time was left for AppConfig's {operation}")
         try:
-            left_s = max(1, math.ceil(min(READ_TIMEOUT_S, self._deadline.remaining_s)))
-            client = _client_of(self._spec.region, self._spec.endpoint, left_s, service)
+            client = client_of(
+                self._spec.region,
+                self._spec.endpoint,
+                service=service,
+                limit_s=self._deadline.remaining_s,
+            )
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:
             refusal = _refusal(error.response, operation, is_write=is_write)
             if isinstance(refusal, Unauthorized):
-                _client_of.cache_clear()
+                _made.cache_clear()
             raise refusal from error
         except BotoCoreError as error:
             raise _failure(error, operation, is_write=is_write) from error
         return answer
 
 
-@functools.lru_cache(maxsize=CLIENTS_MAX)
-def _client_of(region: str, endpoint: str, timeout_s: int, service: str = "appconfig") -> Any:
-    """A client; kept, because making one takes as long as several calls.
+def client_of(region: str, endpoint: str, *, service: str, limit_s: float) -> Any:
+    """A client of boto3 for calls of at most `limit_s` seconds, at least one (Any: no types).
 
-    It refreshes a role's credentials by itself; others are read again after a refusal.
+    Kept, because making one takes as long as several calls. It refreshes a role's
+    credentials by itself; others are read again after a refusal.
     """
+    timeout_s = next((limit for limit in LIMITS_S if limit <= limit_s), LIMITS_S[-1])
+    with _making:
+        # A kill of many targets asks from as many threads: they wait for one, and share it.
+        return _made(region, endpoint, timeout_s, service)
+
+
+@functools.lru_cache(maxsize=CLIENTS_MAX)
+def _made(region: str, endpoint: str, timeout_s: int, service: str) -> Any:  # Any: as above
     import boto3  # noqa: PLC0415 - slow, and only who uses AWS pays
     import botocore.session  # noqa: PLC0415 - as above
     from botocore.config import Config  # noqa: PLC0415 - as above

@@ -143,6 +143,8 @@ def look(api: Api, target: Target) -> Deployments:
         is_ours = looked[number]["ConfigurationProfileId"] == spec_of(target).profile
         if is_ours and deployment is None and item["State"] != "ROLLING_BACK":
             deployment = looked[number]
+    if deployment is not None:
+        deployment = _numbered(api, deployment)
     if deployment is None:
         raise NotFound(
             f"{format_address(target)}: the profile is in none of the environment's newest"
@@ -155,6 +157,21 @@ def look(api: Api, target: Target) -> Deployments:
         in_flight=in_flight,
         undone=_undone(api, items[0], target),
     )
+
+
+def _numbered(
+    api: Api,
+    deployment: dict[str, Any],  # Any: AWS's answer
+) -> dict[str, Any]:  # Any: as above
+    """With its version as a number: an emulator was seen to answer the label it was begun with."""
+    label = str(deployment["ConfigurationVersion"])
+    if label.isdigit():
+        return deployment
+    named = api.read("list_hosted_configuration_versions", **api.profile, VersionLabel=label)
+    for one in named.get("Items", []):
+        if one.get("VersionLabel") == label:
+            return {**deployment, "ConfigurationVersion": str(one["VersionNumber"])}
+    return deployment
 
 
 def _undone(api: Api, newest: dict[str, Any], target: Target) -> dict[str, Any] | None:
@@ -184,7 +201,14 @@ def read_document(api: Api, number: str) -> Value:
             f"version {number!r} is not hosted by AppConfig",
             hint="only profiles whose LocationUri is `hosted` can be driven",
         )
-    answer = api.read("get_hosted_configuration_version", **api.profile, VersionNumber=int(number))
+    try:
+        answer = api.read(
+            "get_hosted_configuration_version", **api.profile, VersionNumber=int(number)
+        )
+    except NotFound as error:
+        message = f"hosted version {number} is deployed or was, and is deleted"
+        hint = "store and deploy the right document: aws appconfig start-deployment"
+        raise NotFound(f"{message} ({error.message})", hint=hint) from error
     raw = answer["Content"].read(DOCUMENT_BYTES_MAX)
     try:
         document = json.loads(raw)
