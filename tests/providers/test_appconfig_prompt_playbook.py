@@ -105,7 +105,7 @@ def test_a_growth_is_not_left_by_a_plain_promote(live):
     refused = live.place.run("promote")
 
     assert refused.returncode != 0
-    assert "may still grow" in refused.stdout + refused.stderr
+    assert "may grow it for" in refused.stdout + refused.stderr
     assert running.process.poll() is None
     running.stop()
 

@@ -232,7 +232,7 @@ def test_a_growth_is_not_left_by_a_plain_promotion():
     stage.at(60, promote("urgent")).drive()
 
     [refused] = events_of(stage, ev.PromoteRefused)
-    assert "may still grow canary-0 for 9m" in refused.because
+    assert "step canary-0: the service may grow it for 9m more" in refused.because
 
 
 def test_a_growth_is_left_by_an_override_and_that_is_not_called_needless():

@@ -214,8 +214,8 @@ def _growing(view: View, step: Step) -> Decision | None:
     if left_s <= 0:
         return None
     because = (
-        f"not promoted: the service may still grow {step.name} for {format_duration(left_s)},"
-        " and nobody would judge it; wait, or use promote --override"
+        f"not promoted: step {step.name}: the service may grow it for {format_duration(left_s)}"
+        " more, and nobody would judge that; wait, or use promote --override"
     )
     return Record(event=ev.PromoteRefused(gates=(), because=because), because=because)
 
