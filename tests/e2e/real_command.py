@@ -17,6 +17,19 @@ COMMAND = str(Path(sys.executable).parent / "rolloutctl")
 PATIENCE_S = 60.0
 LOOK_S = 0.02
 
+#: What this process has started and may still run.
+_spawned: list[subprocess.Popen] = []
+
+
+def end_all():
+    """Ends what a test left running, which only one that fails does."""
+    while _spawned:
+        process = _spawned.pop()
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE_S)
+
+
 FLAGS = """{
   "flags": {
     "llm-model": {
@@ -117,6 +130,7 @@ class Place:
                 stdout=out_file,
                 stderr=err_file,
             )
+        _spawned.append(process)
         return Running(process, out, err)
 
     def at_a_terminal(self, *arguments):
@@ -132,6 +146,7 @@ class Place:
             start_new_session=True,
         )
         os.close(its)
+        _spawned.append(process)
         return AtTerminal(process, ours)
 
     def served(self):
