@@ -34,6 +34,15 @@ HEAD_START_S = 0.25
 ANSWER_LIMIT_S = kill_holder.LOOK_LIMIT_S + 0.2
 
 
+def _mirrored(order: KillOrder) -> str:
+    """What becomes of mirrored requests; nothing where the target can have none."""
+    if order.target.shadow is not None:
+        return f", shadow {order.target.shadow.flag} off"
+    if not order.provider.capabilities.shadow:
+        return ""
+    return "; no shadow flag is named (--shadow FLAG)"
+
+
 def kill_address(console: Console, order: KillOrder, *, store: str, reason: str) -> ExitCode:
     """Kills one place, and every open rollout of the journal that drives it.
 
@@ -44,8 +53,7 @@ def kill_address(console: Console, order: KillOrder, *, store: str, reason: str)
         UsageError: the arm is not the safe one of the rollout that drives the address.
     """
     target, address = order.target, order.provider.address(order.target)
-    shadow = target.shadow.flag if target.shadow else ""
-    mirrored = f", shadow {shadow} off" if shadow else "; no shadow flag is named (--shadow FLAG)"
+    mirrored = _mirrored(order)
     clock = wiring.clock()
     began = clock.now()
     looking = Begun(partial(kill_holder.holder_of, address, store, os.environ), name="holder")
