@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rolloutctl.core.differences import Change, Difference, differences
@@ -65,6 +65,7 @@ _documents = st.dictionaries(st.sampled_from("abcd"), _values)
 
 
 @given(_documents, _documents)
+@example({"a": [{"b": [False]}]}, {"a": [{"b": [0]}]})
 def test_documents_differ_exactly_if_their_texts_do(before, after):
     """Nothing is overlooked, and nothing is invented."""
     same = json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)

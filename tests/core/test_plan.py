@@ -156,7 +156,7 @@ def test_a_quiet_plan_is_safe_and_shows_its_restore_points():
     [
         (split(500), "exposed already: canary 5%"),
         (split(0, shadow_bp=100), "exposed already: canary 0%, shadow 1%"),
-        (split(0, include=BETA), "exposed already: canary 0%, include user.beta = True"),
+        (split(0, include=BETA), "exposed already: canary 0%, include user.beta = true"),
         (None, "cannot be read as gpt-4 and claude: a third arm has weight"),
     ],
 )

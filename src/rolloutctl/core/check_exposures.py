@@ -176,9 +176,6 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
     """Tells what the target, or its provider, cannot serve."""
     declared = walk.playbook.targets[target]
     report, name = walk.parsing.report, parsed.step.name
-    if new.shadow_bp > 0 and declared.shadow is None:
-        message = f"{name}: target {target} has no shadow flag to mirror with"
-        report.error(parsed.at, message, fix=f"add shadow: {{flag: NAME}} to targets.{target}")
     if declared.provider not in walk.parsing.catalog.names("providers"):
         return
     provider: Any = walk.parsing.catalog.load("providers", declared.provider)  # Any: a plug-in
@@ -186,6 +183,9 @@ def _check_target(walk: Walk, parsed: ParsedStep, target: str, new: Exposure) ->
     if declared.spec is not None and not problems_of(provider(), declared.spec):
         can = capabilities_of(provider(), declared)
         _check_cohorts(walk, parsed, provider(), declared, new)
+    if new.shadow_bp > 0 and declared.shadow is None and can.shadow:
+        message = f"{name}: target {target} has no shadow flag to mirror with"
+        report.error(parsed.at, message, fix=f"add shadow: {{flag: NAME}} to targets.{target}")
     wanted = {
         "shadow": new.shadow_bp > 0 and not can.shadow,
         "audience": new.audience is not None and not can.audience,

@@ -52,7 +52,8 @@ def _mappings(
 
 
 def _values(where: str, before: Any, after: Any, depth: int) -> Iterator[Difference]:
-    if before == after and type(before) is type(after):
+    # By their texts: to Python `False == 0`, at any depth, and to whoever reads it not.
+    if _texts([before]) == _texts([after]):
         return
     if depth < DEPTH_MAX and isinstance(before, dict) and isinstance(after, dict):
         yield from _mappings(where, before, after, depth)

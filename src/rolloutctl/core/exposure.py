@@ -24,14 +24,17 @@ class Condition:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Condition):
             return NotImplemented
-        return self._texts() == other._texts()
+        return (self.attribute, self.texts) == (other.attribute, other.texts)
 
     def __hash__(self) -> int:
-        return hash(self._texts())
+        return hash((self.attribute, self.texts))
 
-    def _texts(self) -> tuple[str, ...]:
-        words = [str(each).lower() if isinstance(each, bool) else str(each) for each in self.values]
-        return (self.attribute, *words)
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The values as people and services write them: true, not True."""
+        return tuple(
+            str(each).lower() if isinstance(each, bool) else str(each) for each in self.values
+        )
 
 
 #: All conditions must hold; the empty cohort is never built (None means everyone or nobody).
@@ -119,7 +122,7 @@ def describe_cohort(cohort: Cohort) -> str:
     """Formats a cohort as "region in [eu, us] and tier = gold"."""
     words = []
     for condition in cohort:
-        values = [str(value) for value in condition.values]
+        values = condition.texts
         many = len(values) != 1
         words.append(
             f"{condition.attribute} in [{', '.join(values)}]"
