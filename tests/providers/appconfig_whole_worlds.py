@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import ClassVar
 
 from providers.appconfig_worlds import AppConfigWorld
 from rolloutctl.core.playbook import Arm
@@ -19,13 +20,17 @@ PROMPTS = {
 class WholeWorld(AppConfigWorld):
     """Version 1 is in force, 2 is the canary, 3 is nobody's."""
 
+    profile_type = "AWS.Freeform"
+    contents: ClassVar = PROMPTS
+
     def __init__(self, strategy="at-once"):
         self.strategy = strategy
         super().__init__("switch")
         self.states = ("a third version", "the canary already")
 
     def _profile(self, app, name):
-        return self.aws.CreateConfigurationProfile(app, name, "hosted", Type="AWS.Freeform")["Id"]
+        kind = self.profile_type
+        return self.aws.CreateConfigurationProfile(app, name, "hosted", Type=kind)["Id"]
 
     def _make_target(self, url):
         made = super()._make_target(url)
@@ -37,7 +42,7 @@ class WholeWorld(AppConfigWorld):
         """The first call is the environment's beginning: the control, and the others stored."""
         app, environment, profile = self.ids
         if not self.aws.versions.get(profile):
-            for prompt in PROMPTS.values():
+            for prompt in self.contents.values():
                 content = json.dumps(prompt).encode()
                 self.aws.CreateHostedConfigurationVersion(app, profile, content, "application/json")
             document = "1"
@@ -77,3 +82,20 @@ class WholeWorld(AppConfigWorld):
                 for number in range(sessions)
             ]
         return sum(one["ConfigurationVersion"] == "2" for one in got) / sessions
+
+
+def _flags(percent):
+    rule = f"(split pct::{percent} by::$userId)"
+    variants = [{"name": "new", "enabled": True, "rule": rule}, {"name": "old", "enabled": False}]
+    return {
+        "version": "1",
+        "flags": {"prompt": {"name": "Prompt"}, "other": {"name": "Other"}},
+        "values": {"prompt": {"_variants": variants}, "other": {"enabled": False, "model": "x"}},
+    }
+
+
+class FlagsWorld(WholeWorld):
+    """Whole documents of feature flags; applications get only the values of them."""
+
+    profile_type = "AWS.AppConfig.FeatureFlags"
+    contents: ClassVar = {"1": _flags(0), "2": _flags(20), "3": _flags(50)}

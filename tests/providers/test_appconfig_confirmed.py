@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.appconfig_whole_worlds import LINEAR, WholeWorld
+from providers.appconfig_whole_worlds import LINEAR, FlagsWorld, WholeWorld
 from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld, pct, variant
 from rolloutctl.core.exposure import FULL_BP, split
 from rolloutctl.errors import Unavailable
@@ -143,9 +143,10 @@ def test_no_such_flag_is_a_contradiction(make, monkeypatch, content):
     assert world.provider.observe(world.target).exposure is None
 
 
-def test_of_a_whole_version_the_bytes_are_compared(make):
-    """Prompt 2 is complete, and a session still gets prompt 1."""
-    world = make(WholeWorld())
+@pytest.mark.parametrize("kind", [WholeWorld, FlagsWorld])
+def test_of_a_whole_version_what_is_sent_is_compared(make, kind):
+    """Version 2 is complete, and a session still gets version 1; of flags only the values."""
+    world = make(kind())
     apply(world, split(FULL_BP))
     world.aws.behind = 1_000
     seen = world.provider.observe(world.target)
@@ -154,6 +155,18 @@ def test_of_a_whole_version_the_bytes_are_compared(make):
 
     world.aws.behind = 0
     assert world.provider.observe(world.target).exposure == split(FULL_BP)
+
+
+def test_flags_in_a_form_that_we_do_not_know_contradict_nothing(make, monkeypatch):
+    """Neither the control's nor the canary's: said, and no more."""
+    world = make(FlagsWorld())
+    served = confirming.Served(content=b'{"prompt": {"later": 1}}', label="")
+    monkeypatch.setattr(confirming, "open_session", lambda *_: served)
+
+    seen = world.provider.observe(world.target)
+
+    assert seen.exposure == split(0)
+    assert "not known as either version" in seen.detail
 
 
 def test_a_version_that_grows_is_not_asked_for(make):

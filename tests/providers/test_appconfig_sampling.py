@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.appconfig_whole_worlds import LINEAR, WholeWorld
+from providers.appconfig_whole_worlds import LINEAR, FlagsWorld, WholeWorld
 from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld, pct, variant
 from rolloutctl.core.exposure import FULL_BP, split
 from rolloutctl.errors import Rejected, Unauthorized
@@ -49,9 +49,10 @@ def test_sessions_are_counted_by_the_version_that_they_get(make):
     assert found.other == found.errors == 0
 
 
-def test_a_growth_is_seen_as_far_as_it_is(make):
+@pytest.mark.parametrize("kind", [WholeWorld, FlagsWorld])
+def test_a_growth_is_seen_as_far_as_it_is(make, kind):
     """40 % of the sessions after 12 minutes of 20 % every 6."""
-    world = make(WholeWorld(LINEAR))
+    world = make(kind(LINEAR))
     grow(world)
     world.advance(12 * 60 + 1)
 

@@ -15,6 +15,8 @@ from rolloutctl.providers.appconfig.flag import Value
 from rolloutctl.providers.appconfig.place import spec_of
 from rolloutctl.providers.appconfig.reading import DOCUMENT_BYTES_MAX
 
+#: The parts of a stored document of feature flags.
+_DOCUMENT = {"version", "flags", "values"}
 #: The shortest poll interval that AWS takes, in seconds.
 POLL_S = 15
 
@@ -28,12 +30,41 @@ class Served:
 
     def flag(self, target: Target) -> Value | None:
         """Our flag's value as applications get it; None if it is not there, or not readable."""
-        try:
-            document = json.loads(self.content)
-        except ValueError:
-            return None
-        found = document.get(spec_of(target).flag) if isinstance(document, dict) else None
+        found = _mapping(self.content).get(spec_of(target).flag)
         return found if isinstance(found, dict) else None
+
+    @property
+    def is_flags(self) -> bool:
+        """Is it a whole document of feature flags, as it is stored?"""
+        return set(_mapping(self.content)) == _DOCUMENT
+
+    def is_got_as(self, got: Served) -> bool:
+        """Is `got` what a session gets of this stored version?
+
+        Of feature flags it gets the values alone, without the attributes of those that are off.
+        """
+        if got.content == self.content or not self.is_flags:
+            return got.content == self.content
+        values = _mapping(self.content)["values"]
+        return isinstance(values, dict) and _plain(_mapping(got.content)) == _plain(values)
+
+
+def _mapping(content: bytes) -> Value:
+    """The JSON object; an empty one where it is none."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _plain(values: Value) -> Value:
+    """Flags by name; one that is off has nothing beside that."""
+    off = {"enabled": False}
+    return {
+        name: off if isinstance(one, dict) and one.get("enabled") is False else one
+        for name, one in values.items()
+    }
 
 
 def open_session(api: Api, target: Target) -> Served:

@@ -6,7 +6,6 @@ split by the AppConfig Agent; the document is AWS's, its rules are evaluated her
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -101,12 +100,12 @@ def _arm(variant: Value, target: Target) -> str:
 
 
 def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
-    """Opens sessions and counts what they get, by label and content of the two versions.
+    """Opens sessions and counts what they get, by the content of the two versions.
 
     Fewer than `units` where that is more than `SESSIONS_MAX`. Raises the mapped errors.
     """
     arms = {CONTROL: version_of(target.control), CANARY: version_of(target.canary)}
-    known = {mark: arm for arm, number in arms.items() for mark in _marks(content_of(api, number))}
+    known = {arm: content_of(api, number) for arm, number in arms.items()}
     count = max(1, min(units, SESSIONS_MAX))
     for _ in range(TRIES_MAX):
         before, got = read_whole(api, target), _ask_all(api, target, known, count)
@@ -124,23 +123,17 @@ def sample_whole(api: Api, target: Target, units: int) -> ArmCounts:
     )
 
 
-def _ask_all(api: Api, target: Target, known: dict[str, str], count: int) -> list[str]:
+def _ask_all(api: Api, target: Target, known: dict[str, Served], count: int) -> list[str]:
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, count)) as pool:
         return list(pool.map(lambda _: _asked(api, target, known), range(count)))
 
 
-def _marks(served: Served) -> list[str]:
-    """By what a version is known; the content first, a label may be moved."""
-    marks = [hashlib.sha256(served.content).hexdigest()]
-    return [*marks, f"label {served.label}"] if served.label else marks
-
-
-def _asked(api: Api, target: Target, known: dict[str, str]) -> str:
+def _asked(api: Api, target: Target, known: dict[str, Served]) -> str:
     """The arm that one session gets; "" where it got no answer."""
     try:
-        marks = _marks(open_session(api, target))
+        got = open_session(api, target)
     except Unauthorized:
         raise
     except Unavailable:
         return ""
-    return next((known[mark] for mark in marks if mark in known), _OTHER)
+    return next((arm for arm, stored in known.items() if stored.is_got_as(got)), _OTHER)
