@@ -7,6 +7,7 @@ import json
 import pytest
 
 from providers.appconfig_worlds import CREDENTIALS, AppConfigWorld
+from rolloutctl.clock import SystemClock
 from rolloutctl.core.exposure import split
 from rolloutctl.core.observation import Severity
 from rolloutctl.errors import Conflict, Rejected
@@ -49,13 +50,28 @@ def test_a_strangers_deployment_is_named_and_never_stopped(world):
     serve(world, 2_500)
     world.deploy(world.served(), strategy=CANARY, description="weekly sync")
 
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(Rejected) as caught:
         world.provider.kill(world.target, timeout_s=5)
 
     assert "DEPLOYING (weekly sync) since 2027-01-15 08:00:00Z" in caught.value.message
     assert "until 08:30:00Z" in caught.value.message
     assert "--stop-foreign" in caught.value.hint
     assert states(world)[3] == "DEPLOYING"
+
+
+def test_a_strangers_deployment_that_soon_ends_is_waited_for(world):
+    """The kill is tried again for half a minute."""
+    serve(world, 2_500)
+    world.aws.moment = SystemClock().now().timestamp() - 119
+    world.deploy(world.served(), strategy="AppConfig.Linear50PercentEvery30Seconds")
+    world.aws.moment += 61
+
+    with pytest.raises(Conflict):
+        world.provider.kill(world.target, timeout_s=5)
+    world.aws.moment += 60
+    world.provider.kill(world.target, timeout_s=5)
+
+    assert world.provider.observe(world.target).exposure == split(0)
 
 
 def test_a_strangers_deployment_is_stopped_where_that_was_said(world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rolloutctl.clock import SystemClock
@@ -224,15 +224,20 @@ def read_document(api: Api, number: str) -> Value:
 
 def blocking(flight: dict[str, Any]) -> str:  # Any: AWS's answer
     """Whose deployment is in the way, since when, and how long still."""
-    minutes = flight.get("DeploymentDurationInMinutes", 0) + flight.get("FinalBakeTimeInMinutes", 0)
-    started = flight.get("StartedAt")
+    started, ends = flight.get("StartedAt"), ends_at(flight)
     text = (
         f"deployment {flight['DeploymentNumber']} of {flight.get('ConfigurationName', '?')}"
         f" is {flight['State']}"
     )
     if described := flight.get("Description"):
         text += f" ({described:.80})"
-    if started is None:
+    if started is None or ends is None:
         return text
-    ends = started + timedelta(minutes=minutes)
     return f"{text} since {started:%Y-%m-%d %H:%M:%SZ}, at most until {ends:%H:%M:%SZ}"
+
+
+def ends_at(flight: dict[str, Any]) -> datetime | None:  # Any: AWS's answer
+    """When a deployment is complete at the latest, its bake included; None if it does not say."""
+    started: datetime | None = flight.get("StartedAt")
+    minutes = flight.get("DeploymentDurationInMinutes", 0) + flight.get("FinalBakeTimeInMinutes", 0)
+    return started + timedelta(minutes=minutes) if started is not None else None

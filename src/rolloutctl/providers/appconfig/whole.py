@@ -30,8 +30,16 @@ from rolloutctl.providers.appconfig.deploying import (
     strategy_id,
     why_undone,
 )
+from rolloutctl.providers.appconfig.killing import in_the_way
 from rolloutctl.providers.appconfig.place import format_address, spec_of
-from rolloutctl.providers.appconfig.reading import OURS, UNDONE, Deployments, blocking, look
+from rolloutctl.providers.appconfig.reading import (
+    OURS,
+    UNDONE,
+    Deployments,
+    blocking,
+    ends_at,
+    look,
+)
 from rolloutctl.providers.appconfig.strategy import LATE_S, parse_strategy
 
 
@@ -77,8 +85,9 @@ class WholeView:
                 return f"{what}, {why_undone(flight)}"
             if self.number != self.target.canary.value:
                 return f"{what} at {_percent(flight)}"
-            if self.now > _ends(flight) + timedelta(seconds=LATE_S):
-                return f"{what} at {_percent(flight)}, and should be complete since {_ends(flight)}"
+            ends = ends_at(flight)
+            if ends is not None and self.now > ends + timedelta(seconds=LATE_S):
+                return f"{what} at {_percent(flight)}, and should be complete since {ends}"
         if self.number not in {self.target.control.value, self.target.canary.value}:
             return f"version {self.number} is deployed, neither the control nor the canary"
         return ""
@@ -199,7 +208,14 @@ def restore_whole(
 def kill_whole(api: Api, target: Target, *, stops_foreign: bool = False) -> Receipt:
     """Deploys the control at once, even where it is in force: the version must move."""
     version = version_of(target.control)
-    view, stopped = _cleared(api, read_whole(api, target), stops_foreign=stops_foreign)
+    view = read_whole(api, target)
+    flight = view.seen.in_flight
+    stopped = ""
+    if flight is not None:
+        if not stop_ours(api, flight, is_any=stops_foreign):
+            raise in_the_way(target, flight)
+        stopped = f"stopped {blocking(flight)}"
+        view = read_whole(api, target)
     used = strategy_id(api, is_kill=True)
     number = deploy(api, version, latest=view.seen.latest, strategy=used, what="kill")
     said = f"deployment {number}: version {version}, the control for everybody"
@@ -216,12 +232,12 @@ def _expected(view: WholeView, expect: str | None) -> WholeView:
     return view
 
 
-def _cleared(api: Api, view: WholeView, *, stops_foreign: bool = False) -> tuple[WholeView, str]:
+def _cleared(api: Api, view: WholeView) -> tuple[WholeView, str]:
     """The environment free for the next deployment, and what was stopped for that."""
     flight = view.seen.in_flight
     if flight is None:
         return view, ""
-    if not stop_ours(api, flight, is_any=stops_foreign):
+    if not stop_ours(api, flight):
         raise _in_the_way(view)
     return read_whole(api, view.target), f"stopped deployment {flight['DeploymentNumber']}"
 
@@ -237,14 +253,6 @@ def _in_the_way(view: WholeView) -> Conflict:
 
 def _percent(flight: dict[str, Any]) -> str:  # Any: AWS's answer
     return f"{flight.get('PercentageComplete') or 0:g}%"
-
-
-def _ends(flight: dict[str, Any]) -> datetime:  # Any: AWS's answer
-    minutes = flight.get("DeploymentDurationInMinutes", 0) + flight.get("FinalBakeTimeInMinutes", 0)
-    started: datetime | None = flight.get("StartedAt")
-    if started is None:
-        return datetime.max.replace(tzinfo=SystemClock().now().tzinfo) - timedelta(days=1)
-    return started + timedelta(minutes=minutes)
 
 
 def _undone(undone: dict[str, Any]) -> str:  # Any: AWS's answer
