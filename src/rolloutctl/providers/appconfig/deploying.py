@@ -42,7 +42,7 @@ def own_strategy_id(api: Api, strategy: Strategy) -> str:
     if strategy.aws_id:
         return strategy.aws_id
     made = (
-        _found(api, strategy)
+        found_strategy_id(api, strategy)
         or api.write(
             "create_deployment_strategy",
             Name=strategy.name,
@@ -57,7 +57,8 @@ def own_strategy_id(api: Api, strategy: Strategy) -> str:
     return str(made)
 
 
-def _found(api: Api, strategy: Strategy) -> str:
+def found_strategy_id(api: Api, strategy: Strategy) -> str:
+    """The id of one of ours that was made before; "" where it has yet to be."""
     token: dict[str, str] = {}
     for _ in range(PAGES_MAX):
         page = api.read("list_deployment_strategies", MaxResults=50, **token)

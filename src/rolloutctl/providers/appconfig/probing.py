@@ -12,10 +12,11 @@ from rolloutctl.errors import NotFound, Rejected
 from rolloutctl.providers.appconfig.account import Account
 from rolloutctl.providers.appconfig.alarms import query_alarms
 from rolloutctl.providers.appconfig.api import Api
+from rolloutctl.providers.appconfig.deploying import found_strategy_id
 from rolloutctl.providers.appconfig.flag import VARIANTS, killed
 from rolloutctl.providers.appconfig.permissions import query_caller
 from rolloutctl.providers.appconfig.place import is_switch, is_whole, spec_of
-from rolloutctl.providers.appconfig.reading import PAGE, View, blocking, read
+from rolloutctl.providers.appconfig.reading import View, blocking, read
 from rolloutctl.providers.appconfig.strategy import ONCE, Strategy, parse_strategy
 from rolloutctl.providers.appconfig.whole import WholeView, read_whole, version_of
 
@@ -68,26 +69,11 @@ def _read_place(api: Api, target: Target) -> _Place:
 
 
 def _strategies(api: Api, target: Target) -> Mapping[str, str]:
-    """Our own strategies that this target uses: name -> id, "" where it has yet to be made.
-
-    One page holds all that an account may have.
-    """
+    """Our own strategies that this target uses: name -> id, "" where it has yet to be made."""
     wanted: list[Strategy] = [ONCE]  # a kill and a way back are always at once
     if is_whole(target):
         wanted.append(parse_strategy(spec_of(target).strategy))
-    items = api.read("list_deployment_strategies", MaxResults=PAGE).get("Items", ())
-    return {
-        one.name: next((str(item["Id"]) for item in items if _is_same(item, one)), "")
-        for one in wanted
-        if not one.aws_id
-    }
-
-
-def _is_same(item: Mapping[str, Any], strategy: Strategy) -> bool:  # Any: AWS's answer
-    """By what it does too: somebody may have edited the one with our name."""
-    minutes = (item["DeploymentDurationInMinutes"], item["FinalBakeTimeInMinutes"])
-    shape = (*minutes, float(item["GrowthFactor"]), item.get("GrowthType", "LINEAR"))
-    return bool(item["Name"] == strategy.name and shape == strategy.shape)
+    return {one.name: found_strategy_id(api, one) for one in wanted if not one.aws_id}
 
 
 def _unused(place: _Place, target: Target) -> frozenset[str]:
