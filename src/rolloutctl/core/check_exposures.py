@@ -163,8 +163,10 @@ def _check_change(
         report.error(parsed.at, message, fix=fix)
     if _is_exposed(old) and not _equal(old.audience, new.audience):
         message = f"{name}: changes the audience of {target} while its canary is served"
-        said = f"audience: {describe_cohort(old.audience)}" if old.audience else "no audience"
-        report.error(parsed.at, message, fix=f"repeat {said}; change it at canary 0% only")
+        said = "leave audience out, or have it in the steps before too"
+        if old.audience:
+            said = f"repeat audience: {describe_cohort(old.audience)}"
+        report.error(parsed.at, message, fix=f"{said}; change it at canary 0% only")
 
 
 def _equal(one: Cohort | None, other: Cohort | None) -> bool:
