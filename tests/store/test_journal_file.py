@@ -5,11 +5,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from rolloutctl.errors import ExitCode, JournalUnavailable, NotFound
+from rolloutctl.store import migrations
 from rolloutctl.store.journal_file import JournalFile
 from rolloutctl.store.migrations import MIGRATIONS
 from rolloutctl.store.sqlite import SqliteJournal
@@ -419,3 +421,24 @@ def test_a_folder_that_nobody_can_make_is_not_called_moved():
 
     assert "put it back" not in refused.value.hint
     assert "--store" in refused.value.hint
+
+
+def test_a_journal_that_is_created_while_it_is_looked_at_is_no_strangers(tmp_path, monkeypatch):
+    """Half seen, an empty file with tables in it would be another program's database."""
+    place, ask, others = tmp_path / "journal.db", migrations._pragma, []
+
+    def asked(connection, name):
+        found = ask(connection, name)
+        if name == "user_version" and not others:
+            others.append(threading.Thread(target=lambda: JournalFile(place).close()))
+            others[0].start()
+            others[0].join(0.3)
+        return found
+
+    monkeypatch.setattr(migrations, "_pragma", asked)
+
+    JournalFile(place).close()
+    others[0].join(30)
+
+    assert not others[0].is_alive()
+    JournalFile(place, read_only=True).close()

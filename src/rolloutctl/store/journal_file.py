@@ -155,7 +155,7 @@ class JournalFile:
             raise file_trouble(error, self._path) from error
         self._connection = self._connect("mode=rw")
         # The version is looked at before anything, even the journal mode, is changed.
-        self._insist(lambda c: check_version(c, str(self._path), migrations=self._migrations))
+        self.read(self._readable_version)
         self._insist(self._settle_mode)
         found = self._path.stat()
         self._identity = (found.st_dev, found.st_ino)
@@ -188,7 +188,7 @@ class JournalFile:
         _refuse_unless_file(found, self._path)
         self._connection = self._connect("mode=ro")
         try:
-            version = self._insist(self._readable_version)
+            version = self.read(self._readable_version)
         except JournalUnavailable:
             if not os.access(self._path, os.R_OK) or _has_log(self._path):
                 raise
@@ -196,7 +196,7 @@ class JournalFile:
             # file. With no log beside it the file alone is the whole journal.
             self._connection.close()
             self._connection = self._connect("mode=ro&immutable=1")
-            version = self._insist(self._readable_version)
+            version = self.read(self._readable_version)
         if version == 0:
             self._connection.close()
             return self._empty()
@@ -204,6 +204,8 @@ class JournalFile:
         return self._connection
 
     def _readable_version(self, connection: sqlite3.Connection) -> int:
+        # SAFETY: within one transaction: what another process creates meanwhile would
+        # otherwise be half seen, and taken for another program's.
         return check_version(connection, str(self._path), migrations=self._migrations)
 
     def _refuse_older(self, version: int) -> None:
